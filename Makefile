@@ -1,0 +1,38 @@
+# Everything that a fresh machine needs: each target makes its own environment in .venv.
+PYTHON ?= python3
+# Extra arguments for installing PyTorch, such as its index of CPU builds (see pytorch.org, "Get started").
+TORCH_PIP_ARGS ?=
+TORCH_VERSION := 2.13.0
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test format train clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# PyTorch comes first and pinned, so that its dependencies are settled before the project's ranges are.
+.venv/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'error: expected Python 3.11 or newer; name one: make PYTHON=python3.12 …' >&2; exit 1; }
+	$(PYTHON) -m venv .venv \
+	  || { echo 'error: no venv module; on Debian and Ubuntu: sudo apt-get install python3-venv' >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet torch==$(TORCH_VERSION) $(TORCH_PIP_ARGS)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: .venv/ready  ## complete real code with the bundled model, through the real server
+	@$(BIN)/python -P -m server.demo
+
+test: .venv/ready  ## run all checks: formatting, lint, types, import contracts, tests
+	tests/check.sh
+
+format: .venv/ready  ## mend formatting and what lint can mend
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+train: .venv/ready  ## train a model with the config for this machine (hours; resumes where it was stopped)
+	$(BIN)/python -m training.run
+
+clean:  ## remove the environment and caches; runs/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
