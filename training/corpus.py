@@ -1,0 +1,176 @@
+"""Sources → documents: filtered, deduplicated, and split by project so that nothing leaks."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+
+from tqdm import tqdm
+
+from training import licences, sources
+from training.documents import Candidate, Document, Found
+from training.errors import InputError
+from training.filters import Duplicates, Limits, Verdict, clean, judge, judge_path
+from training.tally import CorpusReport
+from training.workers import Workers
+
+__all__ = ["CorpusConfig", "CorpusReport", "Document", "read_documents"]
+
+
+_Looked = tuple[Candidate, str]  # a candidate, and the reason that already puts it out
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """What the model learns from."""
+
+    sources: tuple[str, ...] = ("environment",)
+    """Each one of: "environment" (the Python code of the running interpreter); a folder; a .csv file or the URL
+    of one (no header, a document a row, in the first column); a .parquet, .jsonl or .jsonl.gz file;
+    "packages:FILE" (a list of names, one a line, whose wheels pip downloads); "hub:DATASET[:CONFIG]" (a data set
+    of the Hugging Face hub, streamed; needs the extra `hub`)."""
+    licences: str = "any"
+    """"any", or "permissive": only what is known to be under a permissive licence."""
+    split: str = "project"
+    """"project": a project is either for training or for validation, by a hash of its name. "stream": all
+    documents are for training here, and the end of the token stream is cut off for validation later on."""
+    validation_share: float = 0.05
+    """The share of projects (or of the stream) that is kept for validation; 0 for none."""
+    max_line_length: int = 1000
+    """Characters; a file with a longer line is minified or data."""
+    max_mean_line_length: float = 100.0
+    """Characters, over the lines that are not blank; as above."""
+    max_bytes: int = 500_000
+    """Longer files are data or generated, as a rule."""
+    min_bytes: int = 128
+    """Shorter files hold nothing to learn from."""
+    near_duplicate_threshold: float = 0.8
+    """Files this alike (Jaccard similarity of their sets of 5-word shingles) count as one; 0 keeps them all."""
+    content_column: str = "content"
+    """The column (or key) of Parquet, JSONL and hub rows that holds the text."""
+    downloads: str = "runs/downloads"
+    """Where the wheels of "packages:FILE" are kept."""
+    limit: int | None = None
+    """Stop after so many documents."""
+
+
+def read_documents(config: CorpusConfig, report: CorpusReport | None = None) -> Iterator[Document]:
+    """Yield the corpus in an order that depends on the sources alone; `report` is filled on the way.
+
+    Raises InputError for a bad setting or source at once, and at the end for a corpus that turned out empty,
+    or with nothing on one side of the split.
+    """
+    _check(config)
+    return _documents(config, report if report is not None else CorpusReport())
+
+
+def split_of(project: str, validation_share: float) -> str:
+    """The split of a project: a fixed hash of its name, so it is the same in every run and from every source."""
+    place = int.from_bytes(blake2b(project.encode("utf-8", "replace"), digest_size=8).digest()) / 2**64
+    return "validation" if place < validation_share else "train"
+
+
+def _check(config: CorpusConfig) -> None:
+    for name, allowed in (("licences", ("any", "permissive")), ("split", ("project", "stream"))):
+        if getattr(config, name) not in allowed:
+            raise InputError(f"corpus.{name}: expected one of {', '.join(allowed)}; found {getattr(config, name)!r}")
+    if not 0 <= config.validation_share < 1:
+        raise InputError(
+            f"corpus.validation_share: expected 0 or more and less than 1, found {config.validation_share}"
+        )
+    if not 0 <= config.near_duplicate_threshold <= 1:
+        raise InputError(
+            f"corpus.near_duplicate_threshold: expected 0 (off) to 1, found {config.near_duplicate_threshold}"
+        )
+    if config.limit is not None and config.limit < 1:
+        raise InputError(f"corpus.limit: expected 1 or more documents, found {config.limit}")
+    if not config.sources:
+        raise InputError(f"corpus.sources: expected at least one of {sources.KINDS}; found none")
+    for source in config.sources:
+        sources.check(source)
+
+
+def _documents(config: CorpusConfig, report: CorpusReport) -> Iterator[Document]:
+    limits = Limits(
+        config.min_bytes,
+        config.max_bytes,
+        config.max_line_length,
+        config.max_mean_line_length,
+        signature=config.near_duplicate_threshold > 0,
+    )
+    duplicates = Duplicates(config.near_duplicate_threshold)
+    with Workers[_Looked, Verdict](partial(judge, limits=limits)) as workers:
+        for source in config.sources:
+            found = sources.find(source, config.content_column, Path(config.downloads), config.max_bytes + 1)
+            for document in _from_source(source, found, config, report, workers, duplicates):
+                yield document
+                if report.documents == config.limit:
+                    break
+            if report.documents == config.limit:
+                break
+    _check_outcome(config, report)
+
+
+def _from_source(
+    source: str,
+    found: Found,
+    config: CorpusConfig,
+    report: CorpusReport,
+    workers: Workers[_Looked, Verdict],
+    duplicates: Duplicates,
+) -> Iterator[Document]:
+    kept = dropped = 0
+    interval = 0.2 if sys.stderr.isatty() else 20.0  # seconds; a log file wants few lines
+    with tqdm(total=found.total, desc=source, unit="doc", mininterval=interval, dynamic_ncols=True) as bar:
+        looked = (_look(candidate, config) for candidate in found.candidates)
+        for (candidate, reason), text, verdict in workers.map(looked):
+            if not reason and verdict is None:
+                reason = "crashed_parser"
+            elif not reason and verdict is not None:
+                reason = verdict.reason or duplicates.reason(verdict)
+            if reason:
+                dropped += 1
+                report.drop(source, reason, len(candidate.content))
+            else:
+                kept += 1
+                split = "train"
+                if config.split == "project":
+                    split = split_of(candidate.project, config.validation_share)
+                document = Document(text, candidate.path, candidate.project, candidate.licence, source, split)
+                report.keep(document, len(text.encode()))
+            bar.set_postfix(kept=kept, dropped=dropped, refresh=False)
+            bar.update()
+            if not reason:
+                yield document
+
+
+def _look(candidate: Candidate, config: CorpusConfig) -> tuple[_Looked, str]:
+    """What needs no parser: a candidate with the reason that puts it out, and the text for the workers."""
+    text = clean(candidate.content)
+    reason = candidate.dropped or judge_path(candidate.path)
+    if not reason and config.licences == "permissive" and not licences.is_permissive(candidate.licence):
+        reason = "licence"
+    if not reason and len(candidate.content) > config.max_bytes:
+        reason = "too_long"  # before decoding is judged: it may have been cut inside a character
+    if not reason and text is None:
+        reason = "undecodable"
+    return (candidate, reason), "" if reason or text is None else text
+
+
+def _check_outcome(config: CorpusConfig, report: CorpusReport) -> None:
+    reasons = ", ".join(f"{reason} {count}" for reason, count in report.reasons().items()) or "nothing"
+    if not report.documents:
+        raise InputError(
+            f"corpus: expected documents in {', '.join(config.sources)}; found none that is usable (dropped: {reasons})"
+        )
+    if config.split == "stream" or not config.validation_share:
+        return
+    for split in ("train", "validation"):
+        if not report.split_documents(split):
+            raise InputError(
+                f"corpus: all {report.documents} documents belong to projects of one side of the split and none is for "
+                f"{split}; add sources, set corpus.validation_share (now {config.validation_share}), "
+                'or cut inside projects with corpus.split = "stream"'
+            )
