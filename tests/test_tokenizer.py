@@ -1,0 +1,83 @@
+"""Any text round-trips; nothing in a text is ever taken for a special token; the patterns split as they say."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_models import SOURCE, small_tokenizer
+
+from training import tokenizer
+from training.errors import InputError
+from training.tokenizer import SPECIAL_TOKENS, TokenizerConfig
+
+
+@pytest.mark.parametrize("pattern", tokenizer.PATTERNS)
+@given(text=st.text(st.characters(exclude_categories=["Cs"])) | st.text(" \t\r\n(ab_1.<|endoftext|>é"))
+def test_any_text_round_trips(pattern: str, text: str) -> None:
+    trained = small_tokenizer(pattern)
+    token_ids = trained.encode(text)
+    assert trained.decode(token_ids) == text
+    assert b"".join(trained.token_bytes()[token] for token in token_ids) == text.encode()
+    assert trained.encode_batch([text, text]) == [token_ids, token_ids]
+
+
+@pytest.mark.parametrize("special", SPECIAL_TOKENS)
+def test_text_cannot_forge_special_tokens(special: str) -> None:
+    trained = small_tokenizer()
+    token_ids = trained.encode(f"x = '{special}'\n")
+    assert trained.special(special) not in token_ids
+    assert trained.decode(token_ids) == f"x = '{special}'\n"
+
+
+def test_special_tokens_come_first_and_have_no_bytes() -> None:
+    trained = small_tokenizer()
+    assert [trained.special(token) for token in SPECIAL_TOKENS] == list(range(len(SPECIAL_TOKENS)))
+    assert [trained.token_bytes()[token] for token in range(len(SPECIAL_TOKENS))] == [b""] * len(SPECIAL_TOKENS)
+    assert all(trained.token_bytes()[len(SPECIAL_TOKENS) :])
+    assert trained.special("<|no such token|>") is None
+
+
+def test_line_pattern_merges_across_blanks_but_not_across_lines() -> None:
+    tokens = small_tokenizer("line").token_bytes()
+    assert any(b" " in token.strip() for token in tokens)
+    assert all(token.strip(b"\r\n\t ") == b"" for token in tokens if b"\n" in token)
+    assert max(len(token) for token in tokens) <= tokenizer.LONGEST_TOKEN
+
+
+def test_word_pattern_stops_at_words() -> None:
+    tokens = small_tokenizer("word").token_bytes()
+    assert not any(b" " in token.strip() for token in tokens)
+
+
+def test_line_pattern_needs_fewer_tokens() -> None:
+    assert len(small_tokenizer("line").encode(SOURCE)) < len(small_tokenizer("word").encode(SOURCE))
+
+
+def test_saved_tokenizer_is_the_same(tmp_path: Path) -> None:
+    trained = small_tokenizer()
+    trained.save(tmp_path)
+    again = tokenizer.load(tmp_path)
+    text = "def f():\n\treturn '<|endoftext|>'\n"
+    assert again.encode(text) == trained.encode(text)
+    assert again.token_bytes() == trained.token_bytes()
+
+
+def test_missing_or_damaged_tokenizer_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected a tokenizer\.json"):
+        tokenizer.load(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(InputError, match="not a tokenizer that can be read"):
+        tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (TokenizerConfig(vocab_size=100), r"vocab_size: expected at least 262"),
+        (TokenizerConfig(pattern="x"), "line, word"),
+    ],
+)
+def test_bad_settings_are_named(config: TokenizerConfig, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        tokenizer.train(config, iter(["text"]))

@@ -1,0 +1,191 @@
+"""Documents → a prepared folder: tokenizer, memory-mapped token files, and a JSON that says what is in them.
+
+A prepared corpus is kept under a name derived from the settings that made it, so runs with the same
+corpus and tokenizer share it. It appears by one rename, whole or not at all.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from training import corpus, tokenizer
+from training.corpus import CorpusConfig, CorpusReport, Document
+from training.errors import InputError
+from training.tokenizer import DOCUMENT_END, DOCUMENT_START, Tokenizer, TokenizerConfig
+
+FORMAT_VERSION = 1
+SPLITS = ("train", "validation")
+DOCUMENTS_A_BATCH = 64  # encoded together, in parallel; bounds memory
+
+
+@dataclass(frozen=True)
+class TokenFile:
+    """One split: a memory-mapped array of token ids, and the bytes of text that they stand for."""
+
+    tokens: NDArray[Any]
+    text_bytes: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A prepared corpus."""
+
+    folder: Path
+    tokenizer: Tokenizer
+    splits: dict[str, TokenFile]
+    report: dict[str, Any]
+
+
+def prepare(corpus_config: CorpusConfig, tokenizer_config: TokenizerConfig, data_folder: Path) -> Dataset:
+    """Open the prepared corpus for these settings, or make it first."""
+    settings = {
+        "format_version": FORMAT_VERSION,
+        "corpus": dataclasses.asdict(corpus_config),
+        "tokenizer": dataclasses.asdict(tokenizer_config),
+    }
+    name = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=6).hexdigest()
+    folder = data_folder / name
+    if folder.exists():
+        print(f"corpus: using {folder} as prepared before (delete the folder to make it anew)")
+        return load(folder)
+    for left_over in data_folder.glob(f"{name}.partial-*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    partial = data_folder / f"{name}.partial-{os.getpid()}"
+    partial.mkdir(parents=True)
+    try:
+        _build(corpus_config, tokenizer_config, partial, settings)
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return load(folder)
+
+
+def load(folder: Path) -> Dataset:
+    """Open a prepared folder; the token files are mapped, not read."""
+    try:
+        about = json.loads((folder / "dataset.json").read_text())
+        found = about["settings"]["format_version"]
+        if found != FORMAT_VERSION:
+            raise InputError(f"{folder}: expected format version {FORMAT_VERSION}, found {found}; delete the folder")
+        splits = {}
+        for split in SPLITS:
+            entry = about["splits"][split]
+            tokens = np.memmap(folder / f"{split}.bin", dtype=entry["dtype"], mode="r")
+            if len(tokens) != entry["tokens"]:
+                raise InputError(
+                    f"{folder}/{split}.bin: expected {entry['tokens']:,} tokens, found {len(tokens):,}; "
+                    "delete the folder"
+                )
+            splits[split] = TokenFile(tokens, entry["text_bytes"], entry["digest"])
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder}: not a prepared corpus ({error}); delete the folder to make it anew") from None
+    return Dataset(folder, tokenizer.load(folder), splits, about["report"])
+
+
+def _build(
+    corpus_config: CorpusConfig, tokenizer_config: TokenizerConfig, folder: Path, settings: dict[str, Any]
+) -> None:
+    report = CorpusReport()
+    spool = folder / "documents.jsonl"
+    documents, train_bytes = _spool(corpus.read_documents(corpus_config, report), spool)
+    stride = max(1, round(train_bytes / tokenizer_config.sample_bytes))
+    sample = islice((document.text for document in _read(spool) if document.split == "train"), 0, None, stride)
+    trained = tokenizer.train(tokenizer_config, sample)
+    trained.save(folder)
+    writers = {split: _TokenWriter(folder / f"{split}.bin", trained) for split in SPLITS}
+    progress = tqdm(total=documents, desc="tokens", unit="doc")
+    unread = _read(spool)
+    while batch := list(islice(unread, DOCUMENTS_A_BATCH)):
+        for document, token_ids in zip(batch, trained.encode_batch([d.text for d in batch]), strict=True):
+            written = writers[document.split].write(token_ids)
+            report.add_tokens(document, written)
+        progress.update(len(batch))
+    progress.close()
+    entries = {split: writer.close() for split, writer in writers.items()}
+    spool.unlink()
+    if corpus_config.split == "stream":
+        entries = _cut_stream(folder, entries, corpus_config.validation_share, trained)
+    print(report.table())
+    about = {"settings": settings, "splits": entries, "report": report.as_dict()}
+    (folder / "dataset.json").write_text(json.dumps(about, indent=1))
+
+
+def _spool(documents: Iterator[Document], path: Path) -> tuple[int, int]:
+    """Write documents to disk, since they are read twice; return their number and the bytes of training text."""
+    count = train_bytes = 0
+    with path.open("w", encoding="utf-8") as file:
+        for document in documents:
+            file.write(json.dumps(dataclasses.asdict(document)) + "\n")
+            count += 1
+            train_bytes += len(document.text.encode()) if document.split == "train" else 0
+    return count, train_bytes
+
+
+def _read(path: Path) -> Iterator[Document]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield Document(**json.loads(line))
+
+
+class _TokenWriter:
+    """Appends documents' token ids to a file, between the start and end tokens where the tokenizer has them."""
+
+    def __init__(self, path: Path, trained: Tokenizer) -> None:
+        self._file = path.open("wb")
+        self._dtype = np.dtype("<u2" if trained.vocab_size <= 2**16 else "<u4")
+        self._lengths = np.array([len(token) for token in trained.token_bytes()], dtype=np.int64)
+        self._before = [token for token in [trained.special(DOCUMENT_START)] if token is not None]
+        self._after = [token for token in [trained.special(DOCUMENT_END)] if token is not None]
+        self._tokens = self._text_bytes = 0
+        self._digest = hashlib.blake2b(digest_size=16)
+
+    def write(self, token_ids: list[int]) -> int:
+        row = np.array([*self._before, *token_ids, *self._after], dtype=self._dtype)
+        self._file.write(row.tobytes())
+        self._digest.update(row.tobytes())
+        self._tokens += len(row)
+        self._text_bytes += int(self._lengths[row].sum())
+        return len(row)
+
+    def close(self) -> dict[str, Any]:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        return {
+            "dtype": self._dtype.str,
+            "tokens": self._tokens,
+            "text_bytes": self._text_bytes,
+            "digest": self._digest.hexdigest(),
+        }
+
+
+def _cut_stream(
+    folder: Path, entries: dict[str, dict[str, Any]], validation_share: float, trained: Tokenizer
+) -> dict[str, dict[str, Any]]:
+    """Cut the whole token stream in two, the way the course does: its last part is for validation."""
+    whole = folder / "whole.bin"
+    (folder / "train.bin").rename(whole)
+    lengths = np.array([len(token) for token in trained.token_bytes()], dtype=np.int64)
+    tokens = np.memmap(whole, dtype=entries["train"]["dtype"], mode="r")
+    cut = round(len(tokens) * (1 - validation_share))
+    parts = {"train": tokens[:cut], "validation": tokens[cut:]}
+    for split, part in parts.items():
+        part.tofile(folder / f"{split}.bin")
+        text_bytes = sum(int(lengths[chunk].sum()) for chunk in np.array_split(part, max(1, len(part) // 2**20)))
+        digest = hashlib.blake2b(part.tobytes(), digest_size=16).hexdigest()
+        entries[split] |= {"tokens": len(part), "text_bytes": text_bytes, "digest": digest}
+    whole.unlink()
+    return entries
