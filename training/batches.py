@@ -1,0 +1,176 @@
+"""Token file → batches of (inputs, targets), each a pure function of (seed, step).
+
+Rows are windows of the packed token stream, in an order shuffled anew every epoch. A share of the
+document fragments in them is rearranged for filling in the middle: the text right of the cursor
+comes first, then the text left of it, which runs on into the missing middle without a seam.
+That is the "SPM" order of Bavarian et al., "Efficient Training of Language Models to Fill in the
+Middle" (2022), so a person's typing only ever appends to the prompt.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.dataset import TokenFile
+from training.errors import InputError
+from training.models.language_model import IGNORED_TARGET
+from training.tokenizer import (
+    DOCUMENT_END,
+    DOCUMENT_START,
+    FIM_MIDDLE,
+    FIM_PREFIX,
+    FIM_SUFFIX,
+    PADDING,
+    Tokenizer,
+)
+
+SMALLEST_FRAGMENT = 16  # tokens; shorter pieces of documents are not worth rearranging
+RETOKENISING_GROWTH = 12  # tokens left free: a cut text may need a few more tokens than the whole one
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """How token streams become batches."""
+
+    sequence_length: int = 512
+    """Tokens in a row (T)."""
+    batch_size: int = 16
+    """Rows of one optimizer step, over all processes."""
+    micro_batch_size: int = 16
+    """Rows of one forward pass; the step's gradient is accumulated over batch_size / micro_batch_size / processes."""
+    fim_rate: float = 0.5
+    """Share of document fragments rearranged for filling in the middle."""
+    fim_suffix_share: float = 0.35
+    """The text right of the cursor is at most this share of the fragment; the rest is left of it."""
+    fim_line_end_rate: float = 0.5
+    """Share of cuts moved to the next line end; the others fall on any character, so half words occur."""
+
+
+class TrainingBatches:
+    """Rows of shuffled, packed, partly rearranged training text."""
+
+    def __init__(self, config: BatchConfig, split: TokenFile, tokenizer: Tokenizer, seed: int) -> None:
+        self._config, self._tokens, self._tokenizer, self._seed = config, split.tokens, tokenizer, seed
+        self._windows = (len(split.tokens) - 1) // config.sequence_length - 1
+        if self._windows < 1:
+            raise InputError(
+                f"the corpus has {len(split.tokens):,} training tokens; at least "
+                f"{2 * config.sequence_length + 1:,} are needed for batches.sequence_length = {config.sequence_length}"
+            )
+        special = (DOCUMENT_START, DOCUMENT_END, PADDING, FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE)
+        self._special = {token: tokenizer.special(token) for token in special}
+        if config.fim_rate > 0 and None in self._special.values():
+            raise InputError("batches.fim_rate: this tokenizer has no fill-in-the-middle tokens; set it to 0")
+
+    def rows(self, step: int, first: int, count: int) -> tuple[Tensor, Tensor]:
+        """Rows first … first + count − 1 of step `step`'s batch: inputs and targets, each (count, T)."""
+        places = [step * self._config.batch_size + row for row in range(first, first + count)]
+        windows = [self._window(place) for place in places]
+        if self._config.fim_rate > 0:
+            windows = self._rearrange(windows, [np.random.default_rng([self._seed, 1, place]) for place in places])
+        rows = torch.from_numpy(np.stack(windows))
+        inputs, targets = rows[:, :-1], rows[:, 1:]
+        if self._config.fim_rate > 0:
+            targets = torch.where(targets == self._id(PADDING), IGNORED_TARGET, targets)
+        return inputs, targets
+
+    def _window(self, place: int) -> NDArray[np.int64]:
+        epoch, index = divmod(place, self._windows)
+        offset, order = _epoch_order(self._seed, epoch, self._windows, self._config.sequence_length)
+        start = offset + int(order[index]) * self._config.sequence_length
+        return np.asarray(self._tokens[start : start + self._config.sequence_length + 1], dtype=np.int64)
+
+    def _rearrange(
+        self, windows: list[NDArray[np.int64]], generators: list[np.random.Generator]
+    ) -> list[NDArray[np.int64]]:
+        """Rearrange some fragments of each window; rows stay T + 1 long, padded where the new text is shorter."""
+        plans = [self._plan(window, rng) for window, rng in zip(windows, generators, strict=True)]
+        texts = [
+            text for plan in plans for part in plan if isinstance(part, _Cut) for text in (part.before, part.after)
+        ]
+        encoded = iter(self._tokenizer.encode_batch(texts))
+        rows = []
+        for plan in plans:
+            row: list[int] = []
+            for part in plan:
+                row += self._fill_in_the_middle(part, next(encoded), next(encoded)) if isinstance(part, _Cut) else part
+            padding = [self._id(PADDING)] * (self._config.sequence_length + 1 - len(row))
+            rows.append(np.array((row + padding)[: self._config.sequence_length + 1], dtype=np.int64))
+        return rows
+
+    def _plan(self, window: NDArray[np.int64], rng: np.random.Generator) -> "list[list[int] | _Cut]":
+        """The window's parts in order: token ids to keep as they are, and fragments to rearrange."""
+        is_boundary = (window == self._id(DOCUMENT_START)) | (window == self._id(DOCUMENT_END))
+        edges = np.flatnonzero(is_boundary)
+        plan: list[list[int] | _Cut] = []
+        start = 0
+        for edge in [*edges.tolist(), len(window)]:
+            body = window[start:edge].tolist()
+            wanted = len(body) >= SMALLEST_FRAGMENT and rng.random() < self._config.fim_rate
+            at_document_start = start > 0 and window[start - 1] == self._id(DOCUMENT_START)
+            if wanted:
+                if at_document_start:
+                    plan.pop()  # the start token moves into the rearranged part, where the text starts
+                added = 4 + RETOKENISING_GROWTH  # three parts' tokens, one end token
+                whole = edge < len(window)
+                plan.append(self._cut(body if whole else body[:-added], rng, at_document_start))
+            else:
+                plan.append(body)
+            if edge < len(window) and not (wanted and window[edge] == self._id(DOCUMENT_END)):
+                plan.append([int(window[edge])])  # a rearranged part brings its own end token
+            start = edge + 1
+        return plan
+
+    def _cut(self, body: list[int], rng: np.random.Generator, at_document_start: bool) -> "_Cut":
+        table = self._tokenizer.token_bytes()
+        # A window may start or end inside a character: its bytes are dropped.
+        text = b"".join(table[token] for token in body).decode("utf-8", errors="ignore")
+        cut = len(text) - int(rng.random() * self._config.fim_suffix_share * len(text))
+        if rng.random() < self._config.fim_line_end_rate:
+            line_end = text.find("\n", cut)
+            cut = line_end if line_end >= 0 else cut
+        return _Cut(text[:cut], text[cut:], at_document_start)
+
+    def _fill_in_the_middle(self, cut: "_Cut", before: list[int], after: list[int]) -> list[int]:
+        start = [self._id(DOCUMENT_START)] if cut.at_document_start else []
+        parts = [self._id(FIM_PREFIX), self._id(FIM_SUFFIX), *after, self._id(FIM_MIDDLE), *start, *before]
+        return [*parts, self._id(DOCUMENT_END)]
+
+    def _id(self, token: str) -> int:
+        token_id = self._special[token]
+        assert token_id is not None, token
+        return token_id
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A fragment to rearrange: the text before the cut (prefix and middle) and after it (suffix)."""
+
+    before: str
+    after: str
+    at_document_start: bool
+
+
+@lru_cache(maxsize=2)
+def _epoch_order(seed: int, epoch: int, windows: int, sequence_length: int) -> tuple[int, NDArray[np.int64]]:
+    """Where an epoch's first window starts, so that windows differ between epochs, and the order of its windows."""
+    rng = np.random.default_rng([seed, 0, epoch])
+    return int(rng.integers(sequence_length)), rng.permutation(windows)
+
+
+def evaluation_rows(split: TokenFile, sequence_length: int, count: int) -> tuple[Tensor, Tensor]:
+    """At most `count` windows spread evenly over a split, in their plain order: inputs and targets (N, T)."""
+    windows = (len(split.tokens) - 1) // sequence_length
+    if windows < 1:
+        raise InputError(
+            f"the corpus has only {len(split.tokens):,} tokens in a split; at least {sequence_length + 1:,} are "
+            "needed: add sources or shorten batches.sequence_length"
+        )
+    starts = np.linspace(0, windows - 1, num=min(count, windows)).astype(np.int64) * sequence_length
+    rows = np.stack([np.asarray(split.tokens[start : start + sequence_length + 1], dtype=np.int64) for start in starts])
+    tensor = torch.from_numpy(rows)
+    return tensor[:, :-1], tensor[:, 1:]

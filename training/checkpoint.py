@@ -1,0 +1,218 @@
+"""A trained model as a folder in Hugging Face's layout: config.json, model.safetensors, tokenizer, model card.
+
+`transformers.AutoModelForCausalLM` opens what `save` writes, and `load` opens Qwen3-, Qwen2- and
+Llama-shaped folders from elsewhere. Weights are safetensors, never a pickle.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from training import tokenizer as tokenizers
+from training.errors import InputError
+from training.files import write_atomically, write_text_atomically
+from training.models import MODELS
+from training.models.decoder import DecoderConfig
+from training.tokenizer import DOCUMENT_END, DOCUMENT_START, PADDING, Tokenizer
+
+FORMAT_VERSION = 1
+PICKLES = ("pytorch_model.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+HUGGING_FACE_SHAPES = {
+    "qwen3": (True, False),
+    "qwen2": (False, True),
+    "llama": (False, False),
+}  # QK-norm, biases
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint folder holds: the model in evaluation mode, its tokenizer, and config.json as it is."""
+
+    model: Any
+    tokenizer: Tokenizer
+    card: dict[str, Any]
+
+
+def save_configuration(
+    folder: Path, kind: str, model_config: Any, tokenizer: Tokenizer, about: dict[str, Any] | None = None
+) -> None:
+    """Write config.json and the tokenizer's files: what stays the same while a model is trained."""
+    ours = {"format_version": FORMAT_VERSION, "kind": kind, **(about or {})}
+    shape = _to_hugging_face(model_config, tokenizer) if isinstance(model_config, DecoderConfig) else {}
+    config = {**shape, "lineahead": {**ours, "model": dataclasses.asdict(model_config)}}
+    tokenizer.save(folder)
+    special = {"bos_token": DOCUMENT_START, "eos_token": DOCUMENT_END, "pad_token": PADDING}
+    tokenizer_config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": getattr(model_config, "context_window_size", None),
+        **{name: token for name, token in special.items() if tokenizer.special(token) is not None},
+    }
+    write_text_atomically(folder / "tokenizer_config.json", json.dumps(tokenizer_config, indent=2) + "\n")
+    write_text_atomically(folder / "config.json", json.dumps(config, indent=2) + "\n")
+
+
+def save_weights(folder: Path, model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
+    """Write model.safetensors, whole or not at all; tied weights once."""
+    tensors = {}
+    for name, tensor in model.state_dict().items():
+        if name == "lm_head.weight" and tensor.data_ptr() == model.state_dict()["embed_tokens.weight"].data_ptr():
+            continue
+        prefix = "model." if hasattr(model, "embed_tokens") and not name.startswith("lm_head") else ""
+        tensors[prefix + name] = tensor.detach().to("cpu", dtype).contiguous()
+    write_atomically(folder / "model.safetensors", lambda path: save_file(tensors, path, metadata={"format": "pt"}))
+
+
+def load(folder: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
+    """Open a checkpoint folder, the weights in float32.
+
+    Raises InputError for a missing, truncated, foreign or pickled checkpoint, and for another format version.
+    """
+    folder = Path(folder)
+    config = _read_config(folder)
+    kind, model_config = _model_config(folder, config)
+    weights = _read_weights(folder)
+    tokenizer = tokenizers.load(folder)
+    if tokenizer.vocab_size > model_config.vocab_size:
+        raise InputError(
+            f"{folder}: the tokenizer has {tokenizer.vocab_size:,} tokens, the model only {model_config.vocab_size:,}: "
+            "they do not belong together"
+        )
+    model = MODELS[kind][0](model_config)
+    _fill(model, weights, folder)
+    return Checkpoint(model.float().eval().to(device), tokenizer, config)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        pickled = folder.is_file() and any(folder.match(pattern) for pattern in PICKLES)
+        what = "a pickle, which could run any code; only safetensors are read" if pickled else "no such folder"
+        raise InputError(f"{folder}: expected a checkpoint folder with config.json and model.safetensors; found {what}")
+    path = folder / "config.json"
+    if not path.exists():
+        raise InputError(f"{folder}: expected a checkpoint folder; found no config.json in it")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not readable JSON ({error}); copy it again from its source") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: expected a JSON object, found {type(config).__name__}")
+    return config
+
+
+def _read_weights(folder: Path) -> dict[str, Tensor]:
+    path = folder / "model.safetensors"
+    if not path.exists():
+        if any(pickle for pattern in PICKLES for pickle in folder.glob(pattern)):
+            raise InputError(
+                f"{folder}: expected model.safetensors, found a pickle, which could run any code: "
+                "convert it to safetensors first"
+            )
+        raise InputError(f"{folder}: expected model.safetensors beside config.json, found none")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: truncated or not safetensors ({error}); copy it again from its source") from None
+
+
+def _model_config(folder: Path, config: dict[str, Any]) -> tuple[str, Any]:
+    ours = config.get("lineahead")
+    if ours is None:
+        return "decoder", _from_hugging_face(folder, config)
+    found = ours.get("format_version")
+    if found != FORMAT_VERSION:
+        raise InputError(
+            f"{folder}: expected checkpoint format version {FORMAT_VERSION}, found {found}; "
+            "use the version of lineahead that wrote it"
+        )
+    kind = ours.get("kind")
+    if kind not in MODELS:
+        raise InputError(f"{folder}: unknown kind of model {kind!r}; known: {', '.join(MODELS)}")
+    try:
+        return kind, MODELS[kind][1](**ours["model"])
+    except (TypeError, KeyError) as error:
+        raise InputError(f"{folder}/config.json: lineahead.model does not fit a {kind} ({error})") from None
+
+
+def _to_hugging_face(config: DecoderConfig, tokenizer: Tokenizer) -> dict[str, Any]:
+    """config.json for a decoder of ours, under the names that transformers uses."""
+    switches = (config.qk_norm, config.qkv_bias)
+    shape = next((name for name, found in HUGGING_FACE_SHAPES.items() if found == switches), None)
+    if shape is None:
+        raise InputError("model: qk_norm together with qkv_bias is no known shape; switch one off")
+    return {
+        "architectures": [{"qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama"}[shape] + "ForCausalLM"],
+        "model_type": shape,
+        "vocab_size": config.vocab_size,
+        "max_position_embeddings": config.context_window_size,
+        "hidden_size": config.hidden_size,
+        "intermediate_size": config.intermediate_size,
+        "num_hidden_layers": config.num_layers,
+        "num_attention_heads": config.num_heads,
+        "num_key_value_heads": config.num_key_value_heads,
+        "head_dim": config.head_size,
+        "hidden_act": "silu",
+        "rms_norm_eps": config.norm_eps,
+        "rope_theta": config.rope_theta,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+        "attention_bias": False,
+        "tie_word_embeddings": config.tie_embeddings,
+        "bos_token_id": tokenizer.special(DOCUMENT_START),
+        "eos_token_id": tokenizer.special(DOCUMENT_END),
+        "pad_token_id": tokenizer.special(PADDING),
+        "torch_dtype": "float32",
+    }
+
+
+def _from_hugging_face(folder: Path, config: dict[str, Any]) -> DecoderConfig:
+    shape = config.get("model_type")
+    if shape not in HUGGING_FACE_SHAPES:
+        raise InputError(
+            f"{folder}: expected a model of ours or one shaped like {', '.join(HUGGING_FACE_SHAPES)}; found {shape!r}"
+        )
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if (
+        rope.get("rope_type", "default") != "default"
+        or config.get("use_sliding_window")
+        or config.get("attention_bias")
+    ):
+        raise InputError(f"{folder}: scaled rotary positions, sliding windows and attention biases are not supported")
+    qk_norm, qkv_bias = HUGGING_FACE_SHAPES[shape]
+    try:
+        heads = config["num_attention_heads"]
+        return DecoderConfig(
+            vocab_size=config["vocab_size"],
+            context_window_size=config["max_position_embeddings"],
+            hidden_size=config["hidden_size"],
+            intermediate_size=config["intermediate_size"],
+            num_layers=config["num_hidden_layers"],
+            num_heads=heads,
+            num_key_value_heads=config.get("num_key_value_heads") or heads,
+            head_size=config.get("head_dim") or config["hidden_size"] // heads,
+            rope_theta=rope.get("rope_theta", config.get("rope_theta", 10_000.0)),
+            norm_eps=config["rms_norm_eps"],
+            qk_norm=qk_norm,
+            qkv_bias=qkv_bias,
+            tie_embeddings=config.get("tie_word_embeddings", False),
+        )
+    except KeyError as error:
+        raise InputError(f"{folder}/config.json: a {shape} needs {error}, found none") from None
+
+
+def _fill(model: nn.Module, weights: dict[str, Tensor], folder: Path) -> None:
+    state = {name.removeprefix("model."): tensor for name, tensor in weights.items()}
+    if "lm_head.weight" not in state and "embed_tokens.weight" in state:
+        state["lm_head.weight"] = state["embed_tokens.weight"]
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        first = " ".join(str(error).split()[:40])
+        raise InputError(f"{folder}: config.json and model.safetensors do not fit: {first} …") from None
