@@ -1,0 +1,217 @@
+"""`python -m training.run`: what a run leaves, that it resumes to the same weights, and how it fails."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from training import checkpoint, files, loop, metrics, resume, run
+
+Arguments = Callable[..., list[str]]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(folder / "resume.safetensors")
+
+
+def assert_same_weights(first: Path, second: Path) -> None:
+    one, other = weights(first), weights(second)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_run_leaves_everything_it_promises(tiny_run: Path) -> None:
+    left = {path.name for path in tiny_run.iterdir()}
+    promised = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"}
+    assert promised | {"metrics.jsonl", "provenance.json", "loss-curve.png", "resume.safetensors"} == left
+    assert (tiny_run / "loss-curve.png").read_bytes().startswith(b"\x89PNG")
+    provenance = json.loads((tiny_run / "provenance.json").read_text())
+    assert provenance["progress"]["steps"] == 30
+    assert provenance["progress"]["tokens"] == 30 * 8 * 64
+    assert provenance["config"]["run"]["seed"] == 305
+    assert "30 steps, 15,360 tokens" in (tiny_run / "README.md").read_text()
+
+
+def test_it_learns(tiny_run: Path) -> None:
+    lines = metrics.read(tiny_run)
+    bits = [line["validation_bits_per_byte"] for line in lines if "validation_bits_per_byte" in line]
+    assert len(bits) == 3
+    assert bits[0] > bits[1] > bits[2]
+    assert [line["step"] for line in lines if "train_loss" in line] == [5, 10, 15, 20, 25, 30]
+
+
+def test_the_checkpoint_is_the_trained_model(tiny_run: Path) -> None:
+    loaded = dict(checkpoint.load(tiny_run).model.named_parameters())
+    trained = weights(tiny_run)
+    assert all(torch.equal(trained[f"model.{name}"], parameter) for name, parameter in loaded.items())
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(
+    tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    updates = 0
+    step = loop._step
+
+    def step_and_interrupt(*arguments: object) -> object:
+        nonlocal updates
+        updates += 1
+        if updates in (7, 12):
+            os.kill(os.getpid(), signal.SIGINT if updates == 7 else signal.SIGTERM)
+        return step(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "_step", step_and_interrupt)
+    assert run.main(tiny_arguments(tmp_path)) == run.STOPPED
+    assert json.loads((tmp_path / "provenance.json").read_text())["progress"]["steps"] == 7
+    assert run.main(tiny_arguments(tmp_path)) == run.STOPPED
+    assert run.main(tiny_arguments(tmp_path)) == 0
+    assert_same_weights(tiny_run, tmp_path)
+    steps = [line["step"] for line in metrics.read(tmp_path) if "validation_nats" in line]
+    assert steps == [0, 15, 30]
+    assert json.loads((tmp_path / "provenance.json").read_text())["progress"]["sessions"] == 3
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments) -> None:
+    command = [sys.executable, "-m", "training.run", *tiny_arguments(tmp_path, "loop.checkpoint_minutes=0.0")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while len(metrics.read(tmp_path)) < 3 and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert run.main(tiny_arguments(tmp_path)) == 0
+    assert_same_weights(tiny_run, tmp_path)
+
+
+def test_a_finished_run_says_so_and_can_be_lengthened(
+    tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = weights(tiny_run)
+    assert run.main(tiny_arguments(tiny_run)) == 0
+    assert "30 steps" in capsys.readouterr().out
+    assert all(torch.equal(before[name], tensor) for name, tensor in weights(tiny_run).items())
+
+
+def test_the_same_seed_gives_the_same_weights_whatever_the_micro_batch(
+    tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments
+) -> None:
+    assert run.main(tiny_arguments(tmp_path, "batches.micro_batch_size=8", "loop.precision=float32")) == 0
+    lines = [line["train_loss"] for line in metrics.read(tmp_path) if "train_loss" in line]
+    expected = [line["train_loss"] for line in metrics.read(tiny_run) if "train_loss" in line]
+    assert lines == pytest.approx(expected, abs=0.02)
+
+
+def test_other_settings_are_no_resumption(
+    tiny_run: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.main(tiny_arguments(tiny_run, "optimizer.learning_rate=1e-5")) == run.FAILED
+    message = capsys.readouterr().err
+    assert "optimizer.learning_rate was 0.003, is 1e-05" in message
+    assert "another run.folder" in message
+
+
+def test_a_damaged_state_is_named(
+    tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "resume.safetensors").write_bytes(b"\x00" * 100)
+    assert run.main(tiny_arguments(tmp_path)) == run.FAILED
+    assert "resume.safetensors: not readable" in capsys.readouterr().err
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(
+    tmp_path: Path,
+    tiny_run: Path,
+    tiny_arguments: Arguments,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    saves = 0
+    save = safetensors.torch.save_file
+
+    def fill(*arguments: object, **named: object) -> None:
+        nonlocal saves
+        saves += 1
+        if saves == 6:
+            raise OSError(28, "No space left on device")
+        save(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(resume, "save_file", fill)
+    assert run.main(tiny_arguments(tmp_path, "loop.checkpoint_minutes=0.0")) == run.FAILED
+    assert "No space left on device; what was saved before is kept" in capsys.readouterr().err
+    assert not list(tmp_path.glob(".*"))
+    assert run.main(tiny_arguments(tmp_path)) == 0
+    assert_same_weights(tiny_run, tmp_path)
+
+
+def test_a_diverging_run_stops_with_advice(
+    tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.main(tiny_arguments(tmp_path, "optimizer.learning_rate=1e30", "optimizer.gradient_clip=0")) == run.FAILED
+    assert "lower optimizer.learning_rate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("corpus.sources=['/no/such/folder']", "/no/such/folder"),
+        ("loop.device=tpu", 'loop.device: expected "auto", "cpu" or "cuda"'),
+        ("loop.precision=int3", "loop.precision"),
+        ("loop.weights=int3", "loop.weights"),
+        ("optimizer.kind=sgd", "optimizer.kind"),
+        ("batches.micro_batch_size=3", "cannot be shared out"),
+        ("batches.sequence_length=65", "model.context_window_size"),
+        ("loop.nothing=1", "loop.nothing: unknown key"),
+    ],
+)
+def test_bad_settings_fail_with_one_line(
+    override: str, message: str, tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.main(tiny_arguments(tmp_path, override)) == run.FAILED
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert message in errors[0]
+
+
+def test_a_write_that_is_killed_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    files.write_text_atomically(path, "old")
+    program = (
+        "import os, sys, signal; from pathlib import Path; from training.files import write_atomically\n"
+        "def write(path): path.write_text('half'); os.kill(os.getpid(), signal.SIGTERM)\n"
+        "write_atomically(Path(sys.argv[1]), write)"
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(path)], check=False).returncode == -signal.SIGTERM
+    assert path.read_text() == "old"
+    files.write_text_atomically(path, "new")
+    assert path.read_text() == "new"
+
+
+def test_help_says_what_will_happen() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "training.run", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    for word in ("CONFIG", "section.key=value", "tiny", "decoder-cpu", "torchrun", "resumes"):
+        assert word in shown
+
+
+def test_two_processes_give_the_single_process_losses(
+    tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments
+) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    finished = subprocess.run(
+        [*command, "-m", "training.run", *tiny_arguments(tmp_path)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    losses = [line["train_loss"] for line in metrics.read(tmp_path) if "train_loss" in line]
+    expected = [line["train_loss"] for line in metrics.read(tiny_run) if "train_loss" in line]
+    assert losses == pytest.approx(expected, abs=0.02)

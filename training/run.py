@@ -1,0 +1,128 @@
+"""Train a language model of Python: `python -m training.run [CONFIG] [section.key=value ...]`.
+
+This is the only module that knows all the others. What a run leaves is in its folder: a checkpoint
+(config.json, model.safetensors, tokenizer.json, README.md), resume.safetensors, metrics.jsonl,
+provenance.json and loss-curve.png.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from training import checkpoint, config, dataset, loop, processes, provenance, throughput
+from training.config import RunConfig
+from training.dataset import Dataset
+from training.errors import InputError
+from training.models import MODELS
+from training.processes import Processes
+
+EXPECTED_SHARE = 0.4  # of the matrix rate that training reaches; for the estimate printed at the start
+STOPPED, FAILED = 130, 2  # exit codes
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    if options.config is not None and "=" in options.config:  # no config was named, only overrides
+        options.overrides.insert(0, options.config)
+        options.config = None
+    default = "decoder-gpu" if torch.cuda.is_available() else "decoder-cpu"
+    try:
+        settings = config.load(options.config or default, options.overrides)
+        group = processes.join()
+        try:
+            return run(settings, group)
+        finally:
+            processes.leave(group)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:  # a full disk, a folder that cannot be written
+        print(
+            f"error: {error}; what was saved before is kept, and the same command goes on from there",
+            file=sys.stderr,
+        )
+    return FAILED
+
+
+def run(settings: RunConfig, group: Processes) -> int:
+    """Prepare the corpus, train, and leave a checkpoint; returns the exit code."""
+    device = loop.device_of(settings.loop, group.local_rank)
+    if settings.loop.threads:
+        torch.set_num_threads(settings.loop.threads)
+    folder = Path(settings.run.folder)
+    if group.is_first:
+        folder.mkdir(parents=True, exist_ok=True)
+        prepared = _prepare(settings)
+    group.wait()
+    if not group.is_first:
+        prepared = _prepare(settings)
+    settings = config.with_vocabulary(settings, prepared.tokenizer.vocab_size)
+    torch.manual_seed(settings.run.seed)
+    model_class, _ = MODELS[settings.model_kind]
+    model = model_class(settings.model).to(device)
+    if group.is_first:
+        checkpoint.save_configuration(folder, settings.model_kind, settings.model, prepared.tokenizer)
+        _announce(settings, prepared, model, device, group)
+    progress, stopped = loop.train(model, prepared, settings, group, device)
+    if not group.is_first:
+        return STOPPED if stopped else 0
+    provenance.write(settings, prepared, model, device, group.count, progress)
+    if stopped:
+        of = f"step {progress.step:,} of {settings.loop.steps:,}"
+        print(f"stopped and saved at {of}; the same command goes on from there")
+        return STOPPED
+    spent = f"{progress.step:,} steps, {progress.tokens:,} tokens, {progress.seconds / 60:.1f} minutes"
+    print(f"done: {spent}; all in {folder}")
+    print(f"next: python -m training.perplexity {folder}; python -m training.sample {folder}")
+    return 0
+
+
+def _prepare(settings: RunConfig) -> Dataset:
+    return dataset.prepare(settings.corpus, settings.tokenizer, Path(settings.run.data))
+
+
+def _announce(
+    settings: RunConfig, prepared: Dataset, model: torch.nn.Module, device: torch.device, group: Processes
+) -> None:
+    """Say what will happen and how long it will take, estimated from this machine's matrix products."""
+    precision = loop.precision_of(settings.loop, device)
+    length = settings.batches.sequence_length
+    tokens = settings.loop.steps * settings.batches.batch_size * length
+    rate = throughput.matrix_rate(device, precision) * EXPECTED_SHARE * group.count
+    minutes = throughput.operations_per_token(model, length) * tokens / rate / 60
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    available = len(prepared.splits["train"].tokens)
+    print(f"model: {settings.model_kind}, {parameters:,} parameters, vocabulary {settings.model.vocab_size:,}")
+    print(
+        f"plan: {settings.loop.steps:,} steps of {settings.batches.batch_size} × {length} tokens = {tokens:,} tokens, "
+        f"{tokens / available:.2f} epochs of {available:,}"
+    )
+    print(
+        f"on: {device} in {str(precision).removeprefix('torch.')}, {group.count} process(es), "
+        f"{torch.get_num_threads()} threads; about {minutes:,.0f} minutes if nothing else runs here"
+    )
+    print(f"into: {settings.run.folder}; Ctrl+C saves and stops, the same command goes on")
+
+
+def _parser() -> argparse.ArgumentParser:
+    known = ", ".join(sorted(path.stem for path in config.CONFIGS.glob("*.toml")))
+    parser = argparse.ArgumentParser(
+        prog="python -m training.run",
+        description="Train a language model of Python, from raw code to a checkpoint. Prepares the corpus first "
+        "(minutes, once), then trains; prints an estimate of the time before it starts, resumes where it was stopped.",
+        epilog="example: python -m training.run decoder-cpu run.folder=runs/mine loop.steps=500 "
+        '\'corpus.sources=["environment", "../my-code"]\'. '
+        "On several devices: torchrun --nproc_per_node=N -m training.run …",
+    )
+    parser.add_argument(
+        "config", nargs="?", metavar="CONFIG",
+        help=f"a TOML file, or one of: {known} (default: decoder-gpu where there is CUDA, else decoder-cpu)",
+    )  # fmt: skip
+    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="override a setting of the config")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
