@@ -58,7 +58,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     updates = 0
-    step = loop._step
+    step = loop.update
 
     def step_and_interrupt(*arguments: object) -> object:
         nonlocal updates
@@ -67,7 +67,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
             os.kill(os.getpid(), signal.SIGINT if updates == 7 else signal.SIGTERM)
         return step(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop, "_step", step_and_interrupt)
+    monkeypatch.setattr(loop, "update", step_and_interrupt)
     assert run.main(tiny_arguments(tmp_path)) == run.STOPPED
     assert json.loads((tmp_path / "provenance.json").read_text())["progress"]["steps"] == 7
     assert run.main(tiny_arguments(tmp_path)) == run.STOPPED

@@ -90,7 +90,7 @@ def train(
     if progress.step >= loop.steps:
         return progress, False
     precision, weights_type = precision_of(loop, device), _weights_type(loop)
-    forward = _compiled(model) if loop.compile else model
+    forward = compiled(model) if loop.compile else model
     batches = TrainingBatches(config.batches, dataset.splits["train"], dataset.tokenizer, config.run.seed)
     log = metrics.MetricsLog(folder, progress.step + 1) if processes.is_first else None
 
@@ -98,7 +98,6 @@ def train(
         if processes.is_first:
             resume.save(folder, model, optimizers, progress, settings)
             checkpoint.save_weights(folder, model, weights_type)
-            metrics.draw_curve(folder)
 
     def look() -> None:
         """Measure both splits, on the first process."""
@@ -108,6 +107,7 @@ def train(
                 measured = evaluate(model, dataset, split, config, device, precision)
                 values |= {f"{split}_{name}": value for name, value in measured.items()}
             log.write(progress.step, **values)
+            metrics.draw_curve(folder)
             nats, bits = values["validation_nats"], values["validation_bits_per_byte"]
             bar.write(f"step {progress.step}: validation {nats:.4f} nats per token, {bits:.4f} bits per byte")
 
@@ -127,7 +127,7 @@ def train(
             look()
         for step, micro_batches in prefetched:
             optimizer.set_learning_rate(optimizers, optimizer.learning_rate_scale(config.optimizer, step, loop.steps))
-            loss, norm = _step(forward, model, optimizers, micro_batches, config, processes, precision, device)
+            loss, norm = update(forward, model, optimizers, micro_batches, config, processes, precision, device)
             losses.append(loss)
             progress.step, progress.tokens = step + 1, progress.tokens + tokens_a_step
             now = time.monotonic()
@@ -156,7 +156,7 @@ def train(
     return progress, stopped
 
 
-def _step(
+def update(
     forward: Any,
     model: nn.Module,
     optimizers: list[torch.optim.Optimizer],
@@ -270,7 +270,8 @@ def _stop_on_signal() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
-def _compiled(model: nn.Module) -> Any:
+def compiled(model: nn.Module) -> Any:
+    """The model through torch.compile, or as it is where there is no compiler."""
     if not torch.cuda.is_available() and not any(map(shutil.which, ("g++", "clang++", "c++"))):
         print("loop.compile: no C++ compiler here, so the model runs as it is, about half as fast")
         return model

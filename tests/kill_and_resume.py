@@ -1,0 +1,58 @@
+"""Kill a training run with SIGKILL at random moments, resume it, compare: `python tests/kill_and_resume.py [TIMES]`.
+
+Every run must end with the weights of the run that was left alone, bit for bit. Too slow for the test
+suite (minutes), where one kill is tested at a known moment.
+"""
+
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+OVERRIDES = (
+    "loop.steps=100",
+    "loop.evaluate_every=25",
+    "loop.checkpoint_minutes=0.0",  # a checkpoint after every step: the kill often falls into writing one
+    "corpus.limit=60",
+)
+
+
+def command(folder: Path, data: Path) -> list[str]:
+    training = [sys.executable, "-m", "training.run", "tiny", f"run.folder={folder}", f"run.data={data}"]
+    return [*training, *OVERRIDES]
+
+
+def finish(folder: Path, data: Path) -> bytes:
+    """Run to the end; return the trained weights."""
+    subprocess.run(command(folder, data), check=True, capture_output=True)
+    return (folder / "model.safetensors").read_bytes()
+
+
+def main(times: int, seed: int) -> int:
+    random.seed(seed)
+    with tempfile.TemporaryDirectory() as temporary:
+        data = Path(temporary) / "data"
+        started = time.monotonic()
+        expected = finish(Path(temporary) / "undisturbed", data)
+        seconds = time.monotonic() - started
+        failures = 0
+        for number in range(1, times + 1):
+            folder = Path(temporary) / f"killed-{number}"
+            moment = random.uniform(0.1, seconds)
+            process = subprocess.Popen(command(folder, data), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(moment)
+            process.kill()
+            killed = process.wait() < 0
+            left = "a checkpoint" if (folder / "resume.safetensors").exists() else "nothing yet"
+            same = finish(folder, data) == expected
+            failures += not same
+            how = f"killed after {moment:5.2f} s" if killed else f"finished before {moment:5.2f} s"
+            print(f"{number:3}  {how}, {left} saved: {'same weights' if same else 'OTHER WEIGHTS'}", flush=True)
+    print(f"{times - failures} of {times} runs ended with the same weights")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 20, seed=305))
