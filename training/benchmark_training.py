@@ -12,7 +12,7 @@ import time
 import torch
 from tqdm import trange
 
-from training import config, loop, optimizer, throughput
+from training import config, devices, loop, optimizer, throughput
 from training.errors import InputError
 from training.models import MODELS
 from training.processes import Processes
@@ -22,14 +22,14 @@ WARM_UP = 2
 
 def measure(settings: config.RunConfig, steps: int) -> dict[str, float]:
     """Median seconds of a step, and what follows from it."""
-    device = loop.device_of(settings.loop)
+    device = devices.device_of(settings.loop.device)
     if settings.loop.threads:
         torch.set_num_threads(settings.loop.threads)
-    precision = loop.precision_of(settings.loop, device)
+    precision = devices.precision_of(settings.loop.precision, device)
     torch.manual_seed(settings.run.seed)
     model = MODELS[settings.model_kind][0](settings.model).to(device)
     optimizers = optimizer.build(settings.optimizer, model)
-    forward = loop.compiled(model) if settings.loop.compile else model
+    forward = devices.compiled(model) if settings.loop.compile else model
     batches = settings.batches
     tokens = torch.randint(settings.model.vocab_size, (batches.batch_size, batches.sequence_length + 1))
     micro_batches = [(rows[:, :-1], rows[:, 1:]) for rows in torch.split(tokens, batches.micro_batch_size)]

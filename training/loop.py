@@ -1,7 +1,6 @@
 """The training loop: batches in, a checkpoint out; evaluated, saved and resumable on the way."""
 
 import math
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from training import checkpoint, metrics, optimizer, resume
+from training import checkpoint, devices, metrics, optimizer, resume
 from training.batches import TrainingBatches, evaluation_rows
 from training.dataset import SPLITS, Dataset
 from training.errors import InputError
@@ -53,29 +52,6 @@ class LoopConfig:
     """The type of the weights in model.safetensors: "float32" or "bfloat16"."""
 
 
-def device_of(config: LoopConfig, local_rank: int = 0) -> torch.device:
-    """The device to train on."""
-    if config.device not in ("auto", "cpu", "cuda"):
-        raise InputError(f'loop.device: expected "auto", "cpu" or "cuda", found {config.device!r}')
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise InputError('loop.device: "cuda" was asked for and there is none here; use "auto" or "cpu"')
-    on_gpu = config.device != "cpu" and torch.cuda.is_available()
-    return torch.device("cuda", local_rank) if on_gpu else torch.device("cpu")
-
-
-def precision_of(config: LoopConfig, device: torch.device) -> torch.dtype:
-    """The type to compute in: bfloat16 where the hardware multiplies in it."""
-    if config.precision not in ("auto", "bfloat16", "float32"):
-        raise InputError(f'loop.precision: expected "auto", "bfloat16" or "float32", found {config.precision!r}')
-    if config.precision != "auto":
-        return torch.bfloat16 if config.precision == "bfloat16" else torch.float32
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.11
-    fast = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    return torch.bfloat16 if fast else torch.float32
-
-
 def train(
     model: nn.Module, dataset: Dataset, config: "RunConfig", processes: Processes, device: torch.device
 ) -> tuple[Progress, bool]:
@@ -89,8 +65,8 @@ def train(
     progress = resume.load(folder, model, optimizers, settings) or Progress()
     if progress.step >= loop.steps:
         return progress, False
-    precision, weights_type = precision_of(loop, device), _weights_type(loop)
-    forward = compiled(model) if loop.compile else model
+    precision, weights_type = devices.precision_of(loop.precision, device), _weights_type(loop)
+    forward = devices.compiled(model) if loop.compile else model
     batches = TrainingBatches(config.batches, dataset.splits["train"], dataset.tokenizer, config.run.seed)
     log = metrics.MetricsLog(folder, progress.step + 1) if processes.is_first else None
 
@@ -268,14 +244,6 @@ def _stop_on_signal() -> Iterator[_Stop]:
     finally:
         for number, handler in zip(handled, before, strict=True):
             signal.signal(number, handler)
-
-
-def compiled(model: nn.Module) -> Any:
-    """The model through torch.compile, or as it is where there is no compiler."""
-    if not torch.cuda.is_available() and not any(map(shutil.which, ("g++", "clang++", "c++"))):
-        print("loop.compile: no C++ compiler here, so the model runs as it is, about half as fast")
-        return model
-    return torch.compile(model, dynamic=False)
 
 
 def _weights_type(config: LoopConfig) -> torch.dtype:

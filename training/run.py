@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from training import checkpoint, config, dataset, loop, processes, provenance, throughput
+from training import checkpoint, config, dataset, devices, loop, processes, provenance, throughput
 from training.config import RunConfig
 from training.dataset import Dataset
 from training.errors import InputError
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(settings: RunConfig, group: Processes) -> int:
     """Prepare the corpus, train, and leave a checkpoint; returns the exit code."""
-    device = loop.device_of(settings.loop, group.local_rank)
+    device = devices.device_of(settings.loop.device, group.local_rank)
     if settings.loop.threads:
         torch.set_num_threads(settings.loop.threads)
     folder = Path(settings.run.folder)
@@ -87,7 +87,7 @@ def _announce(
     settings: RunConfig, prepared: Dataset, model: torch.nn.Module, device: torch.device, group: Processes
 ) -> None:
     """Say what will happen and how long it will take, estimated from this machine's matrix products."""
-    precision = loop.precision_of(settings.loop, device)
+    precision = devices.precision_of(settings.loop.precision, device)
     length = settings.batches.sequence_length
     tokens = settings.loop.steps * settings.batches.batch_size * length
     rate = throughput.matrix_rate(device, precision) * EXPECTED_SHARE * group.count

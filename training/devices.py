@@ -1,0 +1,40 @@
+"""What a device can do: where to train, in which type, and whether models can be compiled for it."""
+
+import shutil
+from typing import Any
+
+import torch
+from torch import nn
+
+from training.errors import InputError
+
+
+def device_of(wanted: str, local_rank: int = 0) -> torch.device:
+    """The device for the setting `loop.device`: "auto", "cpu" or "cuda"."""
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise InputError(f'loop.device: expected "auto", "cpu" or "cuda", found {wanted!r}')
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InputError('loop.device: "cuda" was asked for and there is none here; use "auto" or "cpu"')
+    on_gpu = wanted != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda", local_rank) if on_gpu else torch.device("cpu")
+
+
+def precision_of(wanted: str, device: torch.device) -> torch.dtype:
+    """The type for the setting `loop.precision`: "auto" is bfloat16 where the hardware multiplies in it."""
+    if wanted not in ("auto", "bfloat16", "float32"):
+        raise InputError(f'loop.precision: expected "auto", "bfloat16" or "float32", found {wanted!r}')
+    if wanted != "auto":
+        return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.11
+    fast = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return torch.bfloat16 if fast else torch.float32
+
+
+def compiled(model: nn.Module) -> Any:
+    """The model through torch.compile, or as it is where there is no compiler."""
+    if not torch.cuda.is_available() and not any(map(shutil.which, ("g++", "clang++", "c++"))):
+        print("loop.compile: no C++ compiler here, so the model runs as it is, about half as fast")
+        return model
+    return torch.compile(model, dynamic=False)
