@@ -1,0 +1,68 @@
+"""The language server on standard input and output: `lineahead-server [--model FOLDER]`."""
+
+import argparse
+import logging
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from server.engine import Engine, ModelError
+from server.handlers import create_server
+
+BUNDLED_MODEL = Path(__file__).parent / "model"
+
+
+def load_engine(folder: Path) -> Engine:
+    """Open a model folder; PyTorch is imported only here, seconds after the client has its first answer.
+
+    Raises ModelError for a folder that cannot be used, and where PyTorch is missing.
+    """
+    try:
+        from server import torch_engine
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"expected PyTorch to run it, found no module {error.name}. Install it beside the server: "
+            "pip install 'lineahead[training]'"
+        ) from None
+    try:
+        return torch_engine.load(folder)
+    except ModelError as error:
+        raise ModelError(f"{error}. Name another folder: lineahead-server --model FOLDER") from None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line until the client leaves; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="lineahead-server", description="Suggest the rest of the line, over LSP.")
+    parser.add_argument(
+        "--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER", help="a checkpoint (default: the bundled one)"
+    )
+    parser.add_argument("--log-file", type=Path, metavar="FILE", help="write the log here (default: standard error)")
+    parser.add_argument("--stdio", action="store_true", help="the only transport, and so without effect")
+    parser.add_argument("--version", action="version", version=f"lineahead {version('lineahead')}")
+    options = parser.parse_args(arguments)
+    try:
+        _log_to(options.log_file)
+    except OSError as error:
+        parser.error(f"--log-file: expected a file that can be written; {error}")
+
+    # Standard output belongs to the protocol: whatever a library prints goes to standard error.
+    protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    server = create_server(lambda: load_engine(options.model))
+    server.start_io(stdout=protocol)
+    if server.is_loading:  # which nothing can interrupt: do not keep the client waiting for it
+        logging.shutdown()
+        os._exit(0)
+    return 0
+
+
+def _log_to(file: Path | None) -> None:
+    handler = logging.FileHandler(file, encoding="utf-8") if file else logging.StreamHandler()
+    logging.basicConfig(handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("server").setLevel(logging.INFO)  # pygls's own messages from warnings on: they quote code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""What is suggested at a place in a text, and when nothing is: pure functions, without LSP."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+
+from server import prompt
+from server.engine import Engine
+from server.prompt import HEALED_BYTES, Prompt
+
+MAX_TOKENS = 64
+MAX_BYTES = 120
+
+REST_OF_LINE = re.compile(r"[^\r\n]*")
+WORD_END = re.compile(r"\w+\Z")
+QUOTES = "\"'"
+CLOSERS = frozenset(")]}:, \t" + QUOTES)
+OPENING = {")": "(", "]": "[", "}": "{"}
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Text to insert at the cursor."""
+
+    text: str
+    """The rest of the line: no line break, no white space at its end."""
+    word: str
+    """The letters, digits and underscores before the cursor that `text` goes on from; often none."""
+
+
+def complete_line(
+    text: str, offset: int, engine: Engine, stop: Callable[[], bool] = lambda: False
+) -> Suggestion | None:
+    """The likeliest rest of the line at an offset in a text; None for nothing, or when `stop` says so.
+
+    Silent where anything but closing brackets, quotes, commas and colons stands right of the cursor.
+    """
+    rest = _rest_of_line(text, offset)
+    if not CLOSERS.issuperset(rest):
+        return None
+    reserved = min(MAX_TOKENS + HEALED_BYTES, engine.context_window_size // 2)
+    asked = prompt.build(text[:offset], engine.vocabulary, max(1, engine.context_window_size - reserved))
+    if asked is None:
+        return None
+    line = before_closers(_generate(asked, engine, stop), rest.strip()).rstrip()
+    if not line or stop():
+        return None
+    word = WORD_END.search(text, text.rfind("\n", 0, offset) + 1, offset)
+    return Suggestion(line, word[0] if word else "")
+
+
+def _rest_of_line(text: str, offset: int) -> str:
+    found = REST_OF_LINE.match(text, offset)
+    return found[0] if found else ""
+
+
+def _generate(asked: Prompt, engine: Engine, stop: Callable[[], bool]) -> str:
+    """What the model writes behind the bytes it was asked to write again, up to the line's end."""
+    length, written, ended = len(asked.required), b"", False
+    for token in islice(engine.stream(asked.token_ids, asked.required, stop), MAX_TOKENS + HEALED_BYTES):
+        token_bytes = engine.vocabulary.token_bytes[token]
+        written += token_bytes
+        ended = not token_bytes or b"\n" in written[length:] or b"\r" in written[length:]
+        if ended or len(written) - length >= MAX_BYTES:
+            break
+    if not written.startswith(asked.required):  # the vocabulary could not spell it
+        return ""
+    # Bytes that are no text end the line, as do the line ends that only Unicode knows.
+    new = written[length:].decode("utf-8", errors="replace").partition("\ufffd")[0]
+    line = new.splitlines()[0] if new else ""
+    return line if ended else re.sub(r"\w+\Z", "", line)  # cut at the limit: no half word at the end
+
+
+def before_closers(line: str, rest: str) -> str:
+    """The part of a suggested line that fits before closers that stand right of the cursor already.
+
+    >>> before_closers("item.price for item in items)", ")")
+    'item.price for item in items'
+    """
+    if not rest:
+        return line
+    opened: list[str] = []
+    quote = ""
+    inside_string = rest[0] in QUOTES
+    for place, character in enumerate(line):
+        if place > 0 and line[place - 1] == "\\":
+            continue
+        if character == rest[0] and not quote and (inside_string or not opened):
+            return line[:place]
+        if quote or character in QUOTES:
+            quote = "" if character == quote else quote or character
+        elif character in "([{":
+            opened.append(character)
+        elif opened and OPENING.get(character) == opened[-1]:
+            opened.pop()
+    return line

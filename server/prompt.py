@@ -1,0 +1,66 @@
+"""Text before the cursor → the token ids that the model continues, and the bytes that it has to write again.
+
+A token may stand for several words, so that text cut at the cursor would end in tokens that the same text,
+written on, does not have. The prompt therefore leaves the last tokens out, and the model is made to spell
+their bytes first: token healing.
+"""
+
+from dataclasses import dataclass
+from itertools import accumulate
+
+from server.vocabulary import Vocabulary
+
+HEALED_BYTES = 24  # as long as a token of our own tokenizer gets
+MOST_BYTES_A_TOKEN = 8  # on average over a prompt: bounds what is encoded
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What an engine is asked to continue."""
+
+    token_ids: list[int]
+    """The text before the cursor without its last tokens; with the document's start where the file starts."""
+    required: bytes
+    """The bytes of the tokens left out."""
+
+
+def build(before: str, vocabulary: Vocabulary, budget: int) -> Prompt | None:
+    """The prompt for the text before the cursor, of at most `budget` tokens; None where there is nothing to go on.
+
+    A text that is too long loses whole lines at its top, several at once: the cut stays where it is until
+    about `budget` bytes more are written.
+    """
+    # As the model has learned it: with plain line ends. A lone surrogate, which no file holds, becomes "?".
+    text = before.replace("\r\n", "\n").encode("utf-8", errors="replace")
+    start = _line_end(text, len(text) - budget * MOST_BYTES_A_TOKEN, budget)
+    tokens = vocabulary.encode(text[start:].decode("utf-8", errors="ignore"))
+    if start == 0 and vocabulary.document_start is not None:
+        tokens.insert(0, vocabulary.document_start)
+    if len(tokens) > budget:
+        lengths = [len(vocabulary.token_bytes[token]) for token in tokens]
+        starts = list(accumulate(lengths, initial=start))[:-1]
+        cut = _line_end(text, starts[-budget], budget)
+        whole = [token for token, position in zip(tokens, starts, strict=True) if position >= cut]
+        tokens = whole or tokens[-budget:]
+    return _heal(tokens, text, vocabulary) if tokens else None
+
+
+def _line_end(text: bytes, position: int, step: int) -> int:
+    """The first line end behind a multiple of `step` that is no less than `position`; `position` if there is none."""
+    if position <= 0:
+        return 0
+    found = text.find(b"\n", -(-position // step) * step)
+    return found if found >= 0 else position
+
+
+def _heal(tokens: list[int], text: bytes, vocabulary: Vocabulary) -> Prompt:
+    """Leave out the tokens of the last HEALED_BYTES, no more than the line's own text or else its indentation."""
+    piece = text[text.rfind(b"\n") + 1 :].lstrip() or text[len(text.rstrip()) :]
+    enough = min(HEALED_BYTES, len(piece))
+    kept, taken = len(tokens), 0
+    while kept > 1 and taken < enough:
+        length = len(vocabulary.token_bytes[tokens[kept - 1]])
+        if length == 0:  # a special token has no bytes to spell
+            break
+        kept, taken = kept - 1, taken + length
+    return Prompt(tokens[:kept], text[len(text) - taken :])

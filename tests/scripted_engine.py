@@ -1,0 +1,59 @@
+"""Engines without a model: one writes a given text, one (run as a server) never comes to an end by itself.
+
+`python tests/scripted_engine.py FOLDER` is a language server over `EndlessEngine`.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from small_models import small_tokenizer
+
+from server.handlers import create_server
+from server.vocabulary import DOCUMENT_START, Vocabulary
+from training.tokenizer import DOCUMENT_END
+
+
+def small_vocabulary() -> Vocabulary:
+    tokenizer = small_tokenizer()
+    return Vocabulary(tokenizer.encode, tokenizer.token_bytes(), tokenizer.special(DOCUMENT_START))
+
+
+class ScriptedEngine:
+    """Writes `script` after whatever it is asked, spelling the required bytes first; then the document's end."""
+
+    def __init__(self, script: str, window: int = 256) -> None:
+        self._script = script
+        self.context_window_size = window
+        self.vocabulary = small_vocabulary()
+
+    def stream(self, token_ids: Sequence[int], required: bytes, stop: Callable[[], bool]) -> Iterator[int]:
+        assert token_ids
+        end = small_tokenizer().special(DOCUMENT_END)
+        assert end is not None
+        again = [self.vocabulary.token_bytes.index(bytes([byte])) for byte in required]
+        for token in [*again, *self.vocabulary.encode(self._script), end]:
+            if stop():
+                return
+            yield token
+
+
+class EndlessEngine(ScriptedEngine):
+    """Says in `folder` that it has started, waits until it is stopped, and says that it was."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("")
+        self._folder = folder
+
+    def stream(self, token_ids: Sequence[int], required: bytes, stop: Callable[[], bool]) -> Iterator[int]:
+        number = len(list(self._folder.glob("started-*")))
+        (self._folder / f"started-{number}").touch()
+        while not stop():
+            time.sleep(0.005)
+        (self._folder / f"stopped-{number}").touch()
+        yield from ()
+
+
+if __name__ == "__main__":
+    create_server(lambda: EndlessEngine(Path(sys.argv[1]))).start_io()

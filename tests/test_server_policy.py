@@ -1,0 +1,105 @@
+"""Policy: what is suggested where, when it is silent, what it never says."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted_engine import ScriptedEngine
+from small_models import SOURCE
+
+from server.policy import MAX_BYTES, Suggestion, before_closers, complete_line
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text("ab_ \t\n\r().'é例𝔘")
+
+
+@given(cut=st.integers(0, len(SOURCE)))
+def test_every_line_is_continued_exactly_from_every_cut(cut: int) -> None:
+    rest = SOURCE[cut:].partition("\n")[0]
+    found = complete_line(SOURCE[:cut], cut, ScriptedEngine(SOURCE[cut:]))
+    assert (found.text if found else "") == rest.rstrip()
+
+
+@given(text=TEXTS, script=st.text("ab() \t\r\n=.'é\x0c\u2028"), offset=st.integers(0, 200))
+def test_a_suggestion_is_part_of_one_line_and_never_blank(text: str, script: str, offset: int) -> None:
+    found = complete_line(text, min(offset, len(text)), ScriptedEngine(script))
+    if found is not None:
+        assert script.startswith(found.text)
+        assert found.text.splitlines() == [found.text.rstrip()]
+        assert found.text.strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "script", "expected"),
+    [
+        ("total = |", "sum(items)\nprint(total)", "sum(items)"),
+        ("x = 1|\ny = 2", "0\n", "0"),
+        ("x = 1|\r\ny = 2", "0\r\n", "0"),
+        ("x = 1|", "", None),
+        ("x = 1|", "   \n", None),
+        ("print('|", "hello')   # \n", "hello')   #"),
+        ("def f():\n|", "    return 1\n", "    return 1"),
+        # Right of the cursor
+        ("to|tal", "x", None),
+        ("x|_y", "x", None),
+        ("a = | + b", "c", None),
+        ("print(|)", "total)", "total"),
+        ("print(|)", "total", "total"),
+        ("print(|)  ", "total)\n", "total"),
+        ("if f(|):", "x):", "x"),
+        ("if f(|)", "x) and y:", "x"),
+        ("f(g(|))", "1))", "1"),
+        ("f(|)", "g(1), h(')'))", "g(1), h(')')"),
+        ('x["|"]', 'key"]', "key"),
+        ("x = {|}", "1: [2]}", "1: [2]"),
+        ("f(a|, )", ".b, ", ".b"),
+    ],
+)
+def test_when_and_what(text: str, script: str, expected: str | None) -> None:
+    found = complete_line(text.replace("|", "", 1), text.index("|"), ScriptedEngine(script))
+    assert (found and found.text) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "rest", "expected"),
+    [("a)", "", "a)"), ("", ")", ""), (r"a\"b" + '", c)', '"', r"a\"b"), ("a]", ")", "a]"), ("a:", ":", "a")],
+)
+def test_closers_are_not_repeated(line: str, rest: str, expected: str) -> None:
+    assert before_closers(line, rest) == expected
+
+
+def test_it_names_the_word_that_it_goes_on_from() -> None:
+    assert complete_line("x\nself.valu", 11, ScriptedEngine("es\n")) == Suggestion("es", "valu")
+    assert complete_line("x\n", 2, ScriptedEngine("y\n")) == Suggestion("y", "")
+    assert complete_line("x = ", 4, ScriptedEngine("y\n")) == Suggestion("y", "")
+
+
+def test_a_request_that_was_stopped_says_nothing() -> None:
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 3
+
+    assert complete_line("total = ", 8, ScriptedEngine("sum(items)\n"), stop) is None
+
+
+def test_a_line_that_goes_on_and_on_is_cut_behind_a_word() -> None:
+    found = complete_line("x = ", 4, ScriptedEngine("one(two, " * 100))
+    assert found is not None
+    assert MAX_BYTES / 2 < len(found.text) <= MAX_BYTES
+    assert found.text.endswith(("one(", "two,"))
+    assert complete_line("x = ", 4, ScriptedEngine("1" * 1000)) is None
+
+
+def test_bytes_that_are_no_text_end_the_line() -> None:
+    engine = ScriptedEngine("yes é no\n")
+    half = [each for each in "yes é no".encode() if each != 0xA9]
+    engine.stream = lambda *_: (engine.vocabulary.token_bytes.index(bytes([each])) for each in half)  # type: ignore[method-assign]
+    assert complete_line("", 0, engine) == Suggestion("yes", "")
+
+
+def test_an_engine_that_cannot_spell_the_prefix_is_not_shown() -> None:
+    engine = ScriptedEngine("y\n")
+    spell = engine.stream
+    engine.stream = lambda token_ids, required, stop: spell(token_ids, b"other", stop)  # type: ignore[method-assign]
+    assert complete_line("x = ", 4, engine) is None

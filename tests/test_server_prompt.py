@@ -1,0 +1,93 @@
+"""Prompts: the very bytes before the cursor, within the budget, cut at whole lines that stay put."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted_engine import small_vocabulary
+from small_models import SOURCE
+
+from server.prompt import HEALED_BYTES, Prompt, build
+
+VOCABULARY = small_vocabulary()
+TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text("ab_ \t\n\r().'é例𝔘")
+
+
+def build_some(before: str, budget: int = 64) -> Prompt:
+    found = build(before, VOCABULARY, budget)
+    assert found is not None
+    return found
+
+
+def spelled(found: Prompt) -> bytes:
+    return b"".join(VOCABULARY.token_bytes[token] for token in found.token_ids) + found.required
+
+
+@given(text=TEXTS, budget=st.integers(2, 40))
+def test_prompt_and_required_bytes_are_the_end_of_the_text(text: str, budget: int) -> None:
+    found = build_some(text, budget)
+    plain = text.replace("\r\n", "\n").encode()
+    assert len(found.token_ids) <= budget
+    assert plain.endswith(spelled(found))
+    if VOCABULARY.document_start in found.token_ids:
+        assert spelled(found) == plain
+
+
+@given(cut=st.integers(1, len(SOURCE)))
+def test_the_last_tokens_are_left_out_but_never_those_of_other_lines(cut: int) -> None:
+    text = SOURCE[:cut]
+    found = build_some(text, 512)
+    line = text.rpartition("\n")[2]
+    if line.strip():
+        assert found.required.decode() == line.lstrip()[-len(found.required) :]
+        assert len(found.required) >= min(HEALED_BYTES, len(line.lstrip()))
+    else:  # the indentation, with the line ends before it, is still open
+        assert found.required.decode() == text[len(text.rstrip()) :]
+
+
+def test_the_document_start_is_said_only_where_it_is() -> None:
+    start = VOCABULARY.document_start
+    assert build_some("").token_ids == [start]
+    assert build_some("x = 1").token_ids[0] == start
+    assert start not in build_some("x = 1\n" * 100).token_ids
+
+
+def test_without_a_start_token_an_empty_text_is_no_prompt() -> None:
+    vocabulary = small_vocabulary()
+    vocabulary.document_start = None
+    assert build("", vocabulary, 64) is None
+    found = build("x", vocabulary, 64)
+    assert found is not None
+    assert (found.token_ids, found.required) == (VOCABULARY.encode("x"), b"")  # something has to be left to go on from
+
+
+def test_a_long_text_loses_whole_lines() -> None:
+    text = SOURCE * 3
+    found = build_some(text, 64)
+    kept = spelled(found).decode()
+    assert kept.startswith("\n")
+    assert text.endswith(kept)
+    assert len(kept) > len(SOURCE) / 2
+
+
+def test_a_line_without_end_is_cut_inside() -> None:
+    found = build_some("é" * 5_000, 64)
+    assert len(spelled(found)) >= 63
+
+
+def test_typing_seldom_moves_the_cut() -> None:
+    text, budget = SOURCE * 3, 64
+    starts = [end - len(spelled(build_some(text[:end], budget))) for end in range(len(text) - 600, len(text))]
+    moves = [(one, other) for one, other in itertools.pairwise(starts) if one != other]
+    assert 1 <= len(moves) <= 600 / budget + 1
+    assert all(other > one for one, other in moves)
+
+
+@pytest.mark.parametrize("ending", ["\r\n", "\n"])
+def test_line_ends_are_as_the_model_has_learned_them(ending: str) -> None:
+    assert spelled(build_some(ending.join(["def f():", "    return"]))) == b"def f():\n    return"
+
+
+def test_a_lone_surrogate_does_no_harm() -> None:
+    assert spelled(build_some("x = '\ud800'")) == b"x = '?'"
