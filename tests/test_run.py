@@ -13,7 +13,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from training import checkpoint, files, loop, metrics, resume, run
+from training import checkpoint, config, files, loop, metrics, resume, run
+from training.errors import InputError
 
 Arguments = Callable[..., list[str]]
 
@@ -215,3 +216,19 @@ def test_two_processes_give_the_single_process_losses(
     losses = [line["train_loss"] for line in metrics.read(tmp_path) if "train_loss" in line]
     expected = [line["train_loss"] for line in metrics.read(tiny_run) if "train_loss" in line]
     assert losses == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize(("has_cuda", "expected"), [(False, "decoder-cpu"), (True, "decoder-gpu")])
+def test_without_a_config_the_device_decides(
+    has_cuda: bool, expected: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    chosen: list[str] = []
+
+    def load(name: str, overrides: list[str]) -> config.RunConfig:
+        chosen.extend([name, *overrides])
+        raise InputError("only looking")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
+    monkeypatch.setattr(config, "load", load)
+    assert run.main([f"run.folder={tmp_path}"]) == run.FAILED
+    assert chosen == [expected, f"run.folder={tmp_path}"]

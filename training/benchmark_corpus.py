@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.benchmark_corpus", description=__doc__)
     parser.add_argument("config", nargs="?", default="decoder-cpu", help="default: %(default)s")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     try:
         settings = config.load(options.config, options.overrides)
         with tempfile.TemporaryDirectory() as folder, PeakMemory() as peak:

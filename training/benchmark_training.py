@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("overrides", nargs="*", metavar="section.key=value")
     parser.add_argument("--steps", type=int, default=10, help="timed steps (default: %(default)s)")
     parser.add_argument("--vocab-size", type=int, help="default: the config's tokenizer.vocab_size")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     try:
         settings = config.load(options.config, options.overrides)
         settings = config.with_vocabulary(settings, options.vocab_size or settings.tokenizer.vocab_size)
