@@ -1,5 +1,6 @@
 """Fixtures that several test modules share."""
 
+import os
 import shutil
 import sysconfig
 from collections.abc import Callable
@@ -19,6 +20,16 @@ def code_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for package in PACKAGES:
         source = Path(sysconfig.get_paths()["stdlib"]) / package
         shutil.copytree(source, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def codebert_folder() -> Path:
+    """A folder with CodeBERT's vocab.json and merges.txt: $LINEAHEAD_CODEBERT, or beside this repository."""
+    beside = Path(__file__).parents[2] / "shared" / "tokenizers" / "codebert"
+    folder = Path(os.environ.get("LINEAHEAD_CODEBERT", beside))
+    if not (folder / "vocab.json").exists():
+        pytest.skip(f"CodeBERT's tokenizer is not in {folder}; set LINEAHEAD_CODEBERT to its folder")
     return folder
 
 

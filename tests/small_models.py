@@ -3,7 +3,7 @@
 from functools import cache
 
 from training.models.decoder import DecoderConfig
-from training.tokenizer import BPETokenizer, TokenizerConfig, train
+from training.tokenizer import BPETokenizer, TokenizerConfig, train_bpe
 
 SOURCE = '''import os
 
@@ -38,7 +38,7 @@ def total_size(folder):
 @cache
 def small_tokenizer(pattern: str = "line") -> BPETokenizer:
     """A BPE of at most 600 tokens, trained on SOURCE."""
-    return train(TokenizerConfig(vocab_size=600, pattern=pattern), iter([SOURCE] * 20))
+    return train_bpe(TokenizerConfig(vocab_size=600, pattern=pattern), iter([SOURCE] * 20))
 
 
 def small_decoder_config() -> DecoderConfig:

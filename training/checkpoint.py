@@ -20,7 +20,7 @@ from training.errors import InputError
 from training.files import write_atomically, write_text_atomically
 from training.models import MODELS
 from training.models.decoder import DecoderConfig
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START, PADDING, Tokenizer
+from training.tokenizer import DOCUMENT_END, DOCUMENT_START, PADDING, BPETokenizer, Tokenizer
 
 FORMAT_VERSION = 1
 PICKLES = ("pytorch_model.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
@@ -44,10 +44,14 @@ def save_configuration(
     folder: Path, kind: str, model_config: Any, tokenizer: Tokenizer, about: dict[str, Any] | None = None
 ) -> None:
     """Write config.json and the tokenizer's files: what stays the same while a model is trained."""
-    ours = {"format_version": FORMAT_VERSION, "kind": kind, **(about or {})}
+    ours = {"format_version": FORMAT_VERSION, "kind": kind, "vocabulary": tokenizers.fingerprint(tokenizer)}
+    ours |= about or {}
     shape = _to_hugging_face(model_config, tokenizer) if isinstance(model_config, DecoderConfig) else {}
     config = {**shape, "lineahead": {**ours, "model": dataclasses.asdict(model_config)}}
     tokenizer.save(folder)
+    write_text_atomically(folder / "config.json", json.dumps(config, indent=2) + "\n")
+    if not isinstance(tokenizer, BPETokenizer):
+        return  # re-indexed ids are ours alone: transformers would read tokenizer.json without them
     special = {"bos_token": DOCUMENT_START, "eos_token": DOCUMENT_END, "pad_token": PADDING}
     tokenizer_config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -56,16 +60,17 @@ def save_configuration(
         **{name: token for name, token in special.items() if tokenizer.special(token) is not None},
     }
     write_text_atomically(folder / "tokenizer_config.json", json.dumps(tokenizer_config, indent=2) + "\n")
-    write_text_atomically(folder / "config.json", json.dumps(config, indent=2) + "\n")
 
 
 def save_weights(folder: Path, model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
     """Write model.safetensors, whole or not at all; tied weights once."""
     tensors = {}
-    for name, tensor in model.state_dict().items():
-        if name == "lm_head.weight" and tensor.data_ptr() == model.state_dict()["embed_tokens.weight"].data_ptr():
+    state = model.state_dict()
+    embedding = state.get("embed_tokens.weight")  # the decoder's, under Hugging Face's names
+    for name, tensor in state.items():
+        if name == "lm_head.weight" and embedding is not None and tensor.data_ptr() == embedding.data_ptr():
             continue
-        prefix = "model." if hasattr(model, "embed_tokens") and not name.startswith("lm_head") else ""
+        prefix = "model." if embedding is not None and not name.startswith("lm_head") else ""
         tensors[prefix + name] = tensor.detach().to("cpu", dtype).contiguous()
     write_atomically(folder / "model.safetensors", lambda path: save_file(tensors, path, metadata={"format": "pt"}))
 
@@ -84,6 +89,12 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
         raise InputError(
             f"{folder}: the tokenizer has {tokenizer.vocab_size:,} tokens, the model only {model_config.vocab_size:,}: "
             "they do not belong together"
+        )
+    expected = config.get("lineahead", {}).get("vocabulary")
+    if expected is not None and expected != tokenizers.fingerprint(tokenizer):
+        raise InputError(
+            f"{folder}: the vocabulary in the tokenizer's files is not the one that the model was trained with: "
+            "copy them again from the model's source"
         )
     model = MODELS[kind][0](model_config)
     _fill(model, weights, folder)

@@ -53,7 +53,7 @@ def prepare(corpus_config: CorpusConfig, tokenizer_config: TokenizerConfig, data
     settings = {
         "format_version": FORMAT_VERSION,
         "corpus": dataclasses.asdict(corpus_config),
-        "tokenizer": dataclasses.asdict(tokenizer_config),
+        "tokenizer": tokenizer.settings_of(tokenizer_config),
     }
     name = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=6).hexdigest()
     folder = data_folder / name
@@ -101,7 +101,7 @@ def _build(
     report = CorpusReport()
     spool = folder / "documents.jsonl"
     documents, train_bytes = _spool(corpus.read_documents(corpus_config, report), spool)
-    stride = max(1, round(train_bytes / tokenizer_config.sample_bytes))
+    stride = tokenizer.stride(tokenizer_config, train_bytes)
     sample = islice((document.text for document in _read(spool) if document.split == "train"), 0, None, stride)
     trained = tokenizer.train(tokenizer_config, sample)
     trained.save(folder)

@@ -1,4 +1,4 @@
-"""Let a checkpoint write: `python -m training.sample CHECKPOINT [--prompt-file F] [--max-new-tokens N] …`."""
+"""Let a checkpoint write: `python -m training.sample CHECKPOINT [--prompt-file F | --example NAME] …`."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from training import checkpoint
+from training import checkpoint, prompts
 from training.checkpoint import Checkpoint
 from training.errors import InputError
 from training.models.language_model import stream
@@ -42,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.sample", description="Let a checkpoint write code.")
     parser.add_argument("checkpoint", type=Path, help="a checkpoint folder, such as a run's")
-    parser.add_argument("--prompt-file", type=Path, help="continue this text (default: start a new file)")
+    prompt_from = parser.add_mutually_exclusive_group()
+    prompt_from.add_argument("--prompt-file", type=Path, help="continue this text (default: start a new file)")
+    prompt_from.add_argument("--example", choices=prompts.EXAMPLES, help="continue one of the course's two prompts")
     parser.add_argument("--max-new-tokens", type=int, default=200, help="default: %(default)s")
     parser.add_argument("--temperature", type=float, default=0.8, help="0: always the likeliest (default: %(default)s)")
     parser.add_argument("--top-k", type=int, help="draw from the K likeliest tokens only")
@@ -50,8 +52,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="the same seed writes the same text")
     options = parser.parse_args(arguments)
     try:
-        prompt = options.prompt_file.read_text(encoding="utf-8") if options.prompt_file else ""
+        prompt = prompts.EXAMPLES.get(options.example, "")
+        if options.prompt_file:
+            prompt = options.prompt_file.read_text(encoding="utf-8")
         found = checkpoint.load(options.checkpoint)
+        unknown = found.tokenizer.special("<unk>")
+        if unseen := sum(token == unknown for token in found.tokenizer.encode(prompt)):
+            print(f"note: {unseen} tokens of the prompt were never seen in training; they are <unk>", file=sys.stderr)
         new = sample(
             found,
             prompt,

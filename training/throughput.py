@@ -29,7 +29,7 @@ def operations_per_token(model: nn.Module, sequence_length: int) -> float:
     """Floating-point operations of training on one token: 6 for each weight in a matrix product, and attention.
 
     Attention counts its lower half only: 6·T·(layers·heads·K) for scores and mixing, forward and backward
-    (Kaplan et al., Scaling Laws, 2020; PaLM, appendix B, halved for causality). A tied embedding counts once.
+    (Kaplan et al., Scaling Laws, 2020; PaLM, appendix B, halved for causality). Looking up an embedding is free.
     """
-    weights = sum(parameter.numel() for parameter in model.parameters() if parameter.ndim == 2)
+    weights = sum(module.weight.numel() for module in model.modules() if isinstance(module, nn.Linear))
     return 6.0 * weights + 6.0 * getattr(model, "attention_width", 0) * sequence_length

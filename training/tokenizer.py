@@ -1,14 +1,16 @@
-"""Text ↔ tokens: byte-level BPE of our own, trained on the corpus.
+"""Text ↔ tokens: byte-level BPE of our own, trained on the corpus; or CodeBERT's (see `codebert.py`).
 
 Any text round-trips, byte for byte. Text that happens to spell a special token is encoded as
 ordinary characters, so no source file can forge one.
 """
 
+import dataclasses
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as HuggingFaceTokenizer
@@ -35,13 +37,19 @@ class TokenizerConfig:
     """How text becomes tokens."""
 
     kind: str = "bpe"
-    """"bpe": trained on the corpus."""
+    """"bpe": trained on the corpus. "codebert": CodeBERT's, re-indexed to the tokens that the corpus uses."""
     vocab_size: int = 16_384
-    """Entries, special tokens included."""
+    """Entries of the BPE, special tokens included."""
     pattern: str = "line"
     """Where merges stop: "word", or "line" (tokens may span blanks within a line)."""
     sample_bytes: int = 16_000_000
     """The BPE learns from an even sample of the training documents of about this size."""
+    folder: str = ""
+    """Where CodeBERT's vocab.json and merges.txt are; empty: microsoft/codebert-base of the Hugging Face hub."""
+
+
+SETTINGS = {"bpe": ("vocab_size", "pattern", "sample_bytes"), "codebert": ("folder",)}
+"""The settings that each kind of tokenizer depends on."""
 
 
 class Tokenizer(Protocol):
@@ -138,8 +146,31 @@ def byte_alphabet() -> dict[int, str]:
     return alphabet | {byte: chr(256 + place) for place, byte in enumerate(others)}
 
 
-def train(config: TokenizerConfig, texts: Iterator[str]) -> BPETokenizer:
-    """Learn a vocabulary from texts. Ids: special tokens first, then the 256 bytes, then merges by frequency."""
+def settings_of(config: TokenizerConfig) -> dict[str, Any]:
+    """The settings that make this kind of tokenizer what it is, as plain data."""
+    if config.kind not in SETTINGS:
+        raise InputError(f"tokenizer.kind: expected one of {', '.join(SETTINGS)}; found {config.kind!r}")
+    everything = dataclasses.asdict(config)
+    return {"kind": config.kind, **{name: everything[name] for name in SETTINGS[config.kind]}}
+
+
+def stride(config: TokenizerConfig, train_bytes: int) -> int:
+    """`train` wants every how manieth training document: a sample for merges, all where tokens are looked up."""
+    return 1 if config.kind == "codebert" else max(1, round(train_bytes / config.sample_bytes))
+
+
+def train(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
+    """Learn a vocabulary from texts."""
+    settings_of(config)
+    if config.kind == "codebert":
+        from training import codebert  # builds on this module
+
+        return codebert.reindexed(config.folder, texts)
+    return train_bpe(config, texts)
+
+
+def train_bpe(config: TokenizerConfig, texts: Iterator[str]) -> BPETokenizer:
+    """Learn merges from texts. Ids: special tokens first, then the 256 bytes, then merges by frequency."""
     if config.pattern not in PATTERNS:
         raise InputError(f"tokenizer.pattern: expected one of {', '.join(PATTERNS)}; found {config.pattern!r}")
     smallest = len(SPECIAL_TOKENS) + 256
@@ -168,11 +199,24 @@ def train(config: TokenizerConfig, texts: Iterator[str]) -> BPETokenizer:
 
 
 def load(folder: Path) -> Tokenizer:
-    """Open the tokenizer in a checkpoint folder."""
+    """Open the tokenizer in a checkpoint folder: the re-indexed one where there is a vocabulary.json."""
     path = folder / "tokenizer.json"
     if not path.exists():
         raise InputError(f"{folder}: expected a tokenizer.json beside the weights, found none")
     try:
-        return BPETokenizer(HuggingFaceTokenizer.from_file(str(path)))
+        found = HuggingFaceTokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception
         raise InputError(f"{path}: not a tokenizer that can be read ({error}); copy it again from its source") from None
+    if (folder / "vocabulary.json").exists():
+        from training import codebert  # builds on this module
+
+        return codebert.load(folder, found)
+    return BPETokenizer(found)
+
+
+def fingerprint(tokenizer: Tokenizer) -> str:
+    """A digest of the tokens in their order: models keep it, so that no other vocabulary is taken for theirs."""
+    digest = hashlib.blake2b(digest_size=8)
+    for token in tokenizer.token_bytes():
+        digest.update(len(token).to_bytes(4) + token)
+    return digest.hexdigest()

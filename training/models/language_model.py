@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 IGNORED_TARGET = -100  # a position with this target adds nothing to the loss (PyTorch's own convention)
@@ -25,6 +26,13 @@ class LanguageModel(Protocol):
     def generate(self, token_ids: Tensor, max_new_tokens: int) -> Tensor:
         """Token ids (B, T) → (B, T + max_new_tokens)."""
         ...
+
+
+def negative_log_likelihood(logits: Tensor, targets: Tensor | None) -> Tensor | None:
+    """Logits (B, T, V) and targets (B, T) → the mean over targets in nats, in float32; None without targets."""
+    if targets is None:
+        return None
+    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED_TARGET)
 
 
 def next_token(

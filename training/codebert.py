@@ -1,0 +1,183 @@
+"""CodeBERT's tokenizer with its vocabulary re-indexed, as the course has it.
+
+CodeBERT (Feng et al., 2020) took over RoBERTa's byte-level BPE of 50,265 tokens. A corpus of a few million
+tokens uses less than half of them, so those are numbered anew, 0 … V − 1, and the others become `<unk>`.
+Only the vocabulary is CodeBERT's: its network, and with it the limit of 512 tokens, plays no part here.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer as HuggingFaceTokenizer
+
+from training import prompts
+from training.errors import InputError
+from training.files import write_text_atomically
+from training.tokenizer import DOCUMENT_END, DOCUMENT_START, byte_alphabet
+
+CODEBERT = "microsoft/codebert-base"
+SPECIAL_TOKENS = START, END, UNKNOWN = "<s>", "</s>", "<unk>"
+VOCABULARY = "vocabulary.json"
+TEXTS_A_BATCH = 64  # encoded together, in parallel; bounds memory
+KNOWN_WORDS = 500_000  # kept at once; bounds memory
+
+# What GPT-2's pattern, and so CodeBERT's, takes for a word, in ASCII text. Splitting is most of the library's work and
+# Python's `re` does it ten times as fast; the words repeat, so each is handed to the library only once.
+WORDS = re.compile(
+    r"'(?:[stmd]|re|ve|ll)| ?[A-Za-z]+| ?[0-9]+| ?[^ \t\n\v\f\rA-Za-z0-9]+"
+    r"|[ \t\n\v\f\r]+(?![^ \t\n\v\f\r])|[ \t\n\v\f\r]+"
+)
+
+
+class CodeBERTTokenizer:
+    """CodeBERT's tokens under ids of our own; both mappings are arrays.
+
+    `to_codebert` (V,) holds CodeBERT's id of each of ours, in rising order; `from_codebert` (50,265,) holds our
+    id of each of CodeBERT's, that of `<unk>` where the vocabulary lacks it.
+    """
+
+    def __init__(self, tokenizer: HuggingFaceTokenizer, to_codebert: Sequence[int] | NDArray[np.int64]) -> None:
+        tokenizer.encode_special_tokens = True  # "</s>" in a source file is just characters
+        tokenizer.no_truncation()
+        self._tokenizer = tokenizer
+        self.to_codebert = np.asarray(to_codebert, dtype=np.int64)
+        unknown = np.searchsorted(self.to_codebert, _codebert_id(tokenizer, UNKNOWN))
+        self.from_codebert = np.full(tokenizer.get_vocab_size(), unknown, dtype=np.int64)
+        self.from_codebert[self.to_codebert] = np.arange(len(self.to_codebert))
+        self._known: dict[str, list[int]] = {}  # words and their token ids
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of token ids (V)."""
+        return len(self.to_codebert)
+
+    def special(self, token: str) -> int | None:
+        """The id of a special token: documents start with `<s>` and end with `</s>`; there is no padding."""
+        own = {DOCUMENT_START: START, DOCUMENT_END: END}.get(token, token)
+        return int(self.from_codebert[_codebert_id(self._tokenizer, own)]) if own in SPECIAL_TOKENS else None
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of one text, however long; what training never saw is `<unk>`."""
+        return self.encode_batch([text])[0]
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text."""
+        words = [self._words(text) for text in texts]
+        self._learn(set().union(*words))
+        token_ids = [list(chain.from_iterable(map(self._known.__getitem__, each))) for each in words]
+        self._forget(texts)
+        return token_ids
+
+    def distinct(self, texts: Sequence[str]) -> set[int]:
+        """The token ids that occur in texts."""
+        words = set().union(*map(self._words, texts))
+        self._learn(words)
+        token_ids = set().union(*map(self._known.__getitem__, words))
+        self._forget(texts)
+        return token_ids
+
+    def _words(self, text: str) -> list[str]:
+        return WORDS.findall(text) if text.isascii() else [text]
+
+    def _learn(self, words: set[str]) -> None:
+        """Ask the library for the token ids of words that are not known yet, in parallel."""
+        new = list(words - self._known.keys())
+        encodings = self._tokenizer.encode_batch_fast(new, add_special_tokens=False)
+        for word, encoding in zip(new, encodings, strict=True):
+            self._known[word] = self.from_codebert[np.array(encoding.ids, dtype=np.int64)].tolist()
+
+    def _forget(self, texts: Sequence[str]) -> None:
+        """Keep memory bounded: texts that are not ASCII were learned whole, and will hardly come again."""
+        if len(self._known) > KNOWN_WORDS:
+            self._known.clear()
+        for text in texts:
+            self._known.pop(text, None)
+
+    @cached_property
+    def _token_bytes(self) -> list[bytes]:
+        byte_of = {character: byte for byte, character in byte_alphabet().items()}
+        tokens = (self._tokenizer.id_to_token(token_id) or "" for token_id in self.to_codebert.tolist())
+        return [b"" if token in SPECIAL_TOKENS else bytes(byte_of[each] for each in token) for token in tokens]
+
+    def token_bytes(self) -> list[bytes]:
+        """The bytes of each token; b"" for special ones, `<unk>` too."""
+        return self._token_bytes
+
+    def decode(self, token_ids: Iterable[int]) -> str:
+        """The text of token ids; halves of characters, and `<unk>`, become U+FFFD."""
+        table, unknown = self._token_bytes, self.special(UNKNOWN)
+        pieces = ("\ufffd".encode() if token_id == unknown else table[token_id] for token_id in token_ids)
+        return b"".join(pieces).decode("utf-8", errors="replace")
+
+    def save(self, folder: Path) -> None:
+        """Write CodeBERT's own tokenizer.json, and vocabulary.json with its ids in the order of ours."""
+        self._tokenizer.save(str(folder / "tokenizer.json"))
+        about = {"tokenizer": CODEBERT, "to_codebert": self.to_codebert.tolist()}
+        write_text_atomically(folder / VOCABULARY, json.dumps(about) + "\n")
+
+
+def reindexed(folder: str, texts: Iterator[str]) -> CodeBERTTokenizer:
+    """CodeBERT's tokenizer with the tokens of these texts and of the course's prompts, and three special ones.
+
+    Takes a local folder, or "" for the Hugging Face hub; reads all the texts. Raises InputError where neither
+    folder nor hub has the tokenizer.
+    """
+    tokenizer: HuggingFaceTokenizer = open_codebert(folder).backend_tokenizer
+    complete = CodeBERTTokenizer(tokenizer, np.arange(tokenizer.get_vocab_size()))
+    used = {_codebert_id(tokenizer, token) for token in SPECIAL_TOKENS}
+    batch = list(prompts.EXAMPLES.values())
+    while batch:
+        used |= complete.distinct(batch)
+        batch = list(islice(texts, TEXTS_A_BATCH))
+    return CodeBERTTokenizer(tokenizer, sorted(used))
+
+
+def load(folder: Path, tokenizer: HuggingFaceTokenizer) -> CodeBERTTokenizer:
+    """The re-indexed tokenizer in a checkpoint folder, whose tokenizer.json is open already."""
+    path = folder / VOCABULARY
+    try:
+        ids = json.loads(path.read_text(encoding="utf-8"))["to_codebert"]
+        array = np.array(ids, dtype=np.int64)
+        fits = array.ndim == 1 and bool((np.diff(array) > 0).all()) and 0 <= array[0] <= array[-1]
+        fits = fits and array[-1] < tokenizer.get_vocab_size() and _codebert_id(tokenizer, UNKNOWN) in ids
+    except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
+        raise InputError(f"{path}: not a readable vocabulary ({error}); copy it again from its source") from None
+    if not fits:
+        raise InputError(
+            f"{path}: expected rising ids of the {tokenizer.get_vocab_size():,} tokens in tokenizer.json beside it, "
+            "<unk> among them; found others: copy both files again from their source"
+        )
+    return CodeBERTTokenizer(tokenizer, array)
+
+
+def _codebert_id(tokenizer: HuggingFaceTokenizer, token: str) -> int:
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        raise InputError(f"tokenizer: expected CodeBERT's, with its special tokens; found one without {token}")
+    return int(found)
+
+
+def open_codebert(folder: str) -> Any:
+    """CodeBERT's tokenizer as `transformers` has it, from a folder with vocab.json and merges.txt, or "": the hub."""
+    if folder and not all((Path(folder) / name).is_file() for name in ("vocab.json", "merges.txt")):
+        raise InputError(f"tokenizer.folder: expected a folder with vocab.json and merges.txt, found {folder!r}")
+    # Seconds to import, and needed only to prepare a corpus.
+    from transformers import AutoTokenizer, RobertaTokenizer
+
+    try:
+        return RobertaTokenizer.from_pretrained(folder) if folder else AutoTokenizer.from_pretrained(CODEBERT)
+    except Exception as error:  # whatever the libraries below raise
+        if folder:
+            raise InputError(f"tokenizer.folder: the files in {folder} cannot be read ({error})") from None
+        raise InputError(
+            f'tokenizer.kind = "codebert": {CODEBERT} is not in the local cache and the Hugging Face hub cannot be '
+            "reached. Copy its vocab.json and merges.txt into a folder and give tokenizer.folder=FOLDER, or train a "
+            "vocabulary of your own with tokenizer.kind=bpe"
+        ) from None
