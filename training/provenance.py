@@ -22,6 +22,19 @@ if TYPE_CHECKING:
     from training.config import RunConfig
 
 PROVENANCE, CARD = "provenance.json", "README.md"
+HUGGING_FACE_HEADER = [
+    "---",
+    "library_name: transformers",
+    "pipeline_tag: text-generation",
+    "tags: [code, python, completion, fill-in-the-middle]",
+    "---",
+]
+PROMPTS = [
+    "## Prompts",
+    "From the left: `<|startoftext|>` (at the start of a file only) and the text before the cursor. "
+    "Filling in the middle: `<|fim_prefix|><|fim_suffix|>` text after the cursor `<|fim_middle|>` text before it.",
+    "",
+]
 PACKAGES = ("torch", "tokenizers", "transformers", "numpy", "safetensors")
 
 
@@ -89,9 +102,9 @@ def card(about: dict[str, Any]) -> str:
     config, progress, machine, data = about["config"], about["progress"], about["machine"], about["data"]
     evaluation = about["evaluation"] or {}
     epochs = progress["tokens"] / max(1, data["train"]["tokens"])
-    hardware = (
-        machine["device"] if machine["device"] != "cpu" else f"{machine['threads']} threads of {machine['processor']}"
-    )
+    hardware = machine["device"]
+    if hardware == "cpu":
+        hardware = f"{machine['processes']} process(es) of {machine['threads']} thread(s) on {machine['processor']}"
     sizes = ", ".join(f"{key} {value}" for key, value in config["model"].items() if key not in ("kind", "vocab_size"))
     rows = [
         f"| {split} | {evaluation[f'{split}_nats']:.4f} | {evaluation[f'{split}_bits_per_byte']:.4f} |"
@@ -104,16 +117,12 @@ def card(about: dict[str, Any]) -> str:
     ]
     return "\n".join(
         [
-            "---",
-            "library_name: transformers",
-            "pipeline_tag: text-generation",
-            "tags: [code, python, completion, fill-in-the-middle]",
-            "---",
+            *(HUGGING_FACE_HEADER if config["model"]["kind"] == "decoder" else []),
             f"# A {config['model']['kind']} language model of Python, by Lineahead",
             "",
             f"{about['parameters']:,} parameters ({sizes}); vocabulary {config['model']['vocab_size']:,}.",
-            "It completes the line at a cursor. It knows nothing but Python source code, and little of that: "
-            "names, APIs and facts that it writes may be wrong.",
+            "It knows nothing but Python source code, and little of that: names, APIs and facts that it writes may be "
+            "wrong.",
             "",
             "## Training",
             f"{progress['steps']:,} steps, {progress['tokens']:,} tokens ({epochs:.2f} epochs of "
@@ -131,11 +140,7 @@ def card(about: dict[str, Any]) -> str:
             if config["corpus"]["split"] == "project"
             else "Validation text is the last part of the token stream.",
             "",
-            "## Prompts",
-            "From the left: `<|startoftext|>` (at the start of a file only) and the text before the cursor. "
-            "Filling in the middle: `<|fim_prefix|><|fim_suffix|>` text after the cursor "
-            "`<|fim_middle|>` text before it.",
-            "",
+            *(PROMPTS if config["batches"]["fim_rate"] > 0 else []),
             "## Learned from",
             f"Sources: {', '.join(config['corpus']['sources'])}; licences kept: {config['corpus']['licences']}.",
             "",
