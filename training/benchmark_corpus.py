@@ -51,7 +51,7 @@ class PeakMemory:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.benchmark_corpus", description=__doc__)
-    parser.add_argument("config", nargs="?", default="decoder-cpu", help="default: %(default)s")
+    parser.add_argument("config", nargs="?", default="decoder-cpu", help="default: decoder-cpu")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value")
     options = parser.parse_intermixed_args(arguments)
     try:

@@ -56,7 +56,7 @@ def measure(settings: config.RunConfig, steps: int) -> dict[str, float]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.benchmark_training", description=__doc__)
-    parser.add_argument("config", nargs="?", default="decoder-cpu", help="default: %(default)s")
+    parser.add_argument("config", nargs="?", default="decoder-cpu", help="default: decoder-cpu")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value")
     parser.add_argument("--steps", type=int, default=10, help="timed steps (default: %(default)s)")
     parser.add_argument("--vocab-size", type=int, help="default: the config's tokenizer.vocab_size")

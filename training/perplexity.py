@@ -139,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("checkpoint", type=Path, help="a checkpoint folder, such as a run's")
     parser.add_argument("paths", nargs="*", type=Path, help="Python files or folders (default: the run's own splits)")
     parser.add_argument("--stride", type=int, help="tokens the window moves on by (default: half the window)")
-    parser.add_argument("--tokens", type=int, default=200_000, help="of each split, 0 for all (default: %(default)s)")
+    parser.add_argument("--tokens", type=int, default=50_000, help="of each split, 0 for all (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     try:
