@@ -40,12 +40,9 @@ class Checkpoint:
     card: dict[str, Any]
 
 
-def save_configuration(
-    folder: Path, kind: str, model_config: Any, tokenizer: Tokenizer, about: dict[str, Any] | None = None
-) -> None:
+def save_configuration(folder: Path, kind: str, model_config: Any, tokenizer: Tokenizer) -> None:
     """Write config.json and the tokenizer's files: what stays the same while a model is trained."""
     ours = {"format_version": FORMAT_VERSION, "kind": kind, "vocabulary": tokenizers.fingerprint(tokenizer)}
-    ours |= about or {}
     shape = _to_hugging_face(model_config, tokenizer) if isinstance(model_config, DecoderConfig) else {}
     config = {**shape, "lineahead": {**ours, "model": dataclasses.asdict(model_config)}}
     tokenizer.save(folder)

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.models.language_model import IGNORED_TARGET, generate
+from training.models.language_model import generate, negative_log_likelihood
 
 
 @dataclass(frozen=True)
@@ -223,10 +223,7 @@ class Decoder(nn.Module):
         if cache is not None:
             cache.length = end
         logits = self.lm_head(self.norm(x))
-        if targets is None:
-            return logits, None
-        loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED_TARGET)
-        return logits, loss
+        return logits, negative_log_likelihood(logits, targets)
 
     def generate(self, token_ids: Tensor, max_new_tokens: int, **sampling: Any) -> Tensor:
         """Continue (B, T) token ids; see `language_model.stream` for temperature, top-k, top-p and seed."""
