@@ -197,7 +197,7 @@ def test_filling_in_the_middle_needs_its_tokens(
 
 
 def test_an_unknown_kind_is_named() -> None:
-    with pytest.raises(InputError, match="expected one of bpe, codebert; found 'characters'"):
+    with pytest.raises(InputError, match="expected one of bpe, codebert, checkpoint; found 'characters'"):
         tokenizer.train(TokenizerConfig(kind="characters"), iter([]))
 
 

@@ -126,6 +126,6 @@ def test_large_vocabularies_take_four_bytes(tmp_path: Path, prepared: Dataset) -
             return SPECIAL_TOKENS.index(token)
 
     writer = dataset._TokenWriter(tmp_path / "tokens.bin", Large())  # type: ignore[arg-type]
-    writer.write([2**16])
+    writer.write(np.array([2**16]))
     assert writer.close()["dtype"] == "<u4"
     assert np.fromfile(tmp_path / "tokens.bin", dtype="<u4").tolist() == [0, 2**16, 1]

@@ -55,6 +55,24 @@ def test_the_checkpoint_is_the_trained_model(tiny_run: Path) -> None:
     assert all(torch.equal(trained[f"model.{name}"], parameter) for name, parameter in loaded.items())
 
 
+def test_a_run_can_start_from_a_checkpoint(tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments) -> None:
+    started = tmp_path / "started"
+    overrides = ["loop.steps=5", "tokenizer.vocab_size=700", f"run.start_from={tiny_run}"]
+    assert run.main(tiny_arguments(started, *overrides)) == 0
+    before = [line for line in metrics.read(tiny_run) if "validation_nats" in line][-1]["validation_nats"]
+    first = metrics.read(started)[0]
+    assert first["validation_nats"] == pytest.approx(before, abs=0.02)  # the same weights, windows and tokenizer
+    assert "went on from: 30 steps, 15,360 tokens" in (started / "README.md").read_text()
+
+
+def test_a_checkpoint_of_another_shape_is_refused(
+    tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides = [f"run.start_from={tiny_run}", "model.num_layers=1"]
+    assert run.main(tiny_arguments(tmp_path / "run", *overrides)) == run.FAILED
+    assert "expected a checkpoint of the table [model]" in capsys.readouterr().err
+
+
 def test_a_stopped_run_goes_on_to_the_same_weights(
     tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments, monkeypatch: pytest.MonkeyPatch
 ) -> None:

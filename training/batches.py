@@ -92,7 +92,7 @@ class TrainingBatches:
         texts = [
             text for plan in plans for part in plan if isinstance(part, _Cut) for text in (part.before, part.after)
         ]
-        encoded = iter(self._tokenizer.encode_batch(texts))
+        encoded = (token_ids.tolist() for token_ids in self._tokenizer.encode_batch(texts))
         rows = []
         for plan in plans:
             row: list[int] = []

@@ -98,6 +98,17 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
     return Checkpoint(model.float().eval().to(device), tokenizer, config)
 
 
+def copy_weights(folder: Path, model: nn.Module, model_config: Any) -> None:
+    """Put a checkpoint's weights into a model with this configuration; InputError where it is not the checkpoint's."""
+    _, found = _model_config(folder, _read_config(folder))
+    if found != model_config:
+        raise InputError(
+            f"run.start_from: expected a checkpoint of the table [model], {model_config}; "
+            f"found {found} in {folder}. Give its settings, or start without it"
+        )
+    model.load_state_dict(load(folder).model.state_dict())
+
+
 def _read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         pickled = folder.is_file() and any(folder.match(pattern) for pattern in PICKLES)

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import chain, islice
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ KNOWN_WORDS = 500_000  # kept at once; bounds memory
 # What GPT-2's pattern, and so CodeBERT's, takes for a word, in ASCII text. Splitting is most of the library's work and
 # Python's `re` does it ten times as fast; the words repeat, so each is handed to the library only once.
 WORDS = re.compile(
-    r"'(?:[stmd]|re|ve|ll)| ?[A-Za-z]+| ?[0-9]+| ?[^ \t\n\v\f\rA-Za-z0-9]+"
-    r"|[ \t\n\v\f\r]+(?![^ \t\n\v\f\r])|[ \t\n\v\f\r]+"
+    r"[A-Za-z]++| (?:[A-Za-z]++|[^ \t\n\v\f\rA-Za-z0-9]++|[0-9]++)|[ \t\n\v\f\r]+(?![^ \t\n\v\f\r])"
+    r"|[0-9]++|'(?:[stmd]|re|ve|ll)|[^ \t\n\v\f\rA-Za-z0-9]++|[ \t\n\v\f\r]++"
 )
 
 
@@ -49,9 +49,9 @@ class CodeBERTTokenizer:
         self._tokenizer = tokenizer
         self.to_codebert = np.asarray(to_codebert, dtype=np.int64)
         unknown = np.searchsorted(self.to_codebert, _codebert_id(tokenizer, UNKNOWN))
-        self.from_codebert = np.full(tokenizer.get_vocab_size(), unknown, dtype=np.int64)
+        self.from_codebert = np.full(tokenizer.get_vocab_size(), unknown, dtype=np.int32)
         self.from_codebert[self.to_codebert] = np.arange(len(self.to_codebert))
-        self._known: dict[str, list[int]] = {}  # words and their token ids
+        self._known: dict[str, bytes] = {}  # words and their token ids, as an array's bytes: those are joined fastest
 
     @property
     def vocab_size(self) -> int:
@@ -65,13 +65,14 @@ class CodeBERTTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of one text, however long; what training never saw is `<unk>`."""
-        return self.encode_batch([text])[0]
+        token_ids: list[int] = self.encode_batch([text])[0].tolist()
+        return token_ids
 
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+    def encode_batch(self, texts: Sequence[str]) -> list[NDArray[Any]]:
         """Token ids of each text."""
         words = [self._words(text) for text in texts]
         self._learn(set().union(*words))
-        token_ids = [list(chain.from_iterable(map(self._known.__getitem__, each))) for each in words]
+        token_ids = [np.frombuffer(b"".join(map(self._known.__getitem__, each)), dtype=np.int32) for each in words]
         self._forget(texts)
         return token_ids
 
@@ -79,9 +80,16 @@ class CodeBERTTokenizer:
         """The token ids that occur in texts."""
         words = set().union(*map(self._words, texts))
         self._learn(words)
-        token_ids = set().union(*map(self._known.__getitem__, words))
+        token_ids = np.unique(np.frombuffer(b"".join(map(self._known.__getitem__, words)), dtype=np.int32))
         self._forget(texts)
-        return token_ids
+        return set(token_ids.tolist())
+
+    def learn_from(self, complete: "CodeBERTTokenizer") -> None:
+        """Take over the words that the tokenizer with all of CodeBERT's ids has learned from the same texts."""
+        ids = np.frombuffer(b"".join(complete._known.values()), dtype=np.int32)
+        renumbered = self.from_codebert[ids].tobytes()
+        ends = accumulate(map(len, complete._known.values()), initial=0)
+        self._known = {word: renumbered[a:b] for word, (a, b) in zip(complete._known, pairwise(ends), strict=True)}
 
     def _words(self, text: str) -> list[str]:
         return WORDS.findall(text) if text.isascii() else [text]
@@ -91,7 +99,7 @@ class CodeBERTTokenizer:
         new = list(words - self._known.keys())
         encodings = self._tokenizer.encode_batch_fast(new, add_special_tokens=False)
         for word, encoding in zip(new, encodings, strict=True):
-            self._known[word] = self.from_codebert[np.array(encoding.ids, dtype=np.int64)].tolist()
+            self._known[word] = self.from_codebert[encoding.ids].tobytes()
 
     def _forget(self, texts: Sequence[str]) -> None:
         """Keep memory bounded: texts that are not ASCII were learned whole, and will hardly come again."""
@@ -136,7 +144,9 @@ def reindexed(folder: str, texts: Iterator[str]) -> CodeBERTTokenizer:
     while batch:
         used |= complete.distinct(batch)
         batch = list(islice(texts, TEXTS_A_BATCH))
-    return CodeBERTTokenizer(tokenizer, sorted(used))
+    reindexed_tokenizer = CodeBERTTokenizer(tokenizer, sorted(used))
+    reindexed_tokenizer.learn_from(complete)
+    return reindexed_tokenizer
 
 
 def load(folder: Path, tokenizer: HuggingFaceTokenizer) -> CodeBERTTokenizer:

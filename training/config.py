@@ -33,6 +33,9 @@ class RunSettings:
     """Everything the run leaves: checkpoint, metrics, provenance, curve."""
     data: str = "runs/data"
     """Where prepared corpora (tokenizer and token files) are kept and shared between runs."""
+    start_from: str = ""
+    """A checkpoint folder to go on from, with its weights and its tokenizer (so the table [tokenizer] has no say);
+    "": random weights. The model's settings must be those of that checkpoint."""
     seed: int = 305
     """Start of all randomness: initial weights, order of batches, fill-in-the-middle cuts."""
 
@@ -92,6 +95,8 @@ def from_dict(tables: dict[str, Any]) -> RunConfig:
             f"config: batches.sequence_length: expected at most model.context_window_size = "
             f"{model.context_window_size}, found {config.batches.sequence_length}"
         )
+    if config.run.start_from:
+        config = dataclasses.replace(config, tokenizer=TokenizerConfig("checkpoint", folder=config.run.start_from))
     return dataclasses.replace(config, model=model)
 
 

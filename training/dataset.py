@@ -147,13 +147,15 @@ class _TokenWriter:
         self._file = path.open("wb")
         self._dtype = np.dtype("<u2" if trained.vocab_size <= 2**16 else "<u4")
         self._lengths = np.array([len(token) for token in trained.token_bytes()], dtype=np.int64)
-        self._before = [token for token in [trained.special(DOCUMENT_START)] if token is not None]
-        self._after = [token for token in [trained.special(DOCUMENT_END)] if token is not None]
+        self._before, self._after = (
+            np.array([] if token is None else [token], dtype=np.int32)
+            for token in (trained.special(DOCUMENT_START), trained.special(DOCUMENT_END))
+        )
         self._tokens = self._text_bytes = 0
         self._digest = hashlib.blake2b(digest_size=16)
 
-    def write(self, token_ids: list[int]) -> int:
-        row = np.array([*self._before, *token_ids, *self._after], dtype=self._dtype)
+    def write(self, token_ids: NDArray[Any]) -> int:
+        row = np.concatenate((self._before, token_ids, self._after)).astype(self._dtype)
         self._file.write(row.tobytes())
         self._digest.update(row.tobytes())
         self._tokens += len(row)

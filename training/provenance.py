@@ -80,6 +80,7 @@ def describe(
             "processes": processes,
         },
         "config": config.as_dict(),
+        "before": _training_of(Path(config.run.start_from)) if config.run.start_from else "",
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "progress": {
             "steps": progress.step,
@@ -130,6 +131,11 @@ def card(about: dict[str, Any]) -> str:
             f"{progress['seconds'] / 3600:.2f} hours on {hardware}, in {progress['sessions']} session(s). "
             f"`{about['command']}`; commit {about['commit'] or 'unknown'}; torch {about['versions']['torch']}.",
             "",
+            *(
+                [f"Before that, in the checkpoint that it went on from: {about['before']}", ""]
+                if about["before"]
+                else []
+            ),
             f"At the last evaluation (step {evaluation.get('step', '–')}):",
             "",
             "| split | nats per token | bits per byte |",
@@ -150,6 +156,14 @@ def card(about: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _training_of(folder: Path) -> str:
+    """What the card of an earlier checkpoint says of its training."""
+    card = folder / CARD
+    text = card.read_text(encoding="utf-8") if card.exists() else ""
+    said = text.partition("\n## Training\n")[2].partition("\nAt the last evaluation")[0]
+    return " ".join(said.split()) or f"{folder}, whose card says nothing of it."
 
 
 def _commit() -> str | None:

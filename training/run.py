@@ -62,6 +62,8 @@ def run(settings: RunConfig, group: Processes) -> int:
     torch.manual_seed(settings.run.seed)
     model_class, _ = MODELS[settings.model_kind]
     model = model_class(settings.model).to(device)
+    if settings.run.start_from:
+        checkpoint.copy_weights(Path(settings.run.start_from), model, settings.model)
     if group.is_first:
         checkpoint.save_configuration(folder, settings.model_kind, settings.model, prepared.tokenizer)
         _announce(settings, prepared, model, device, group)

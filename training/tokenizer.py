@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as HuggingFaceTokenizer
 
@@ -37,7 +39,8 @@ class TokenizerConfig:
     """How text becomes tokens."""
 
     kind: str = "bpe"
-    """"bpe": trained on the corpus. "codebert": CodeBERT's, re-indexed to the tokens that the corpus uses."""
+    """"bpe": trained on the corpus. "codebert": CodeBERT's, re-indexed to the tokens that the corpus uses.
+    "checkpoint": the one in a checkpoint folder, as it is."""
     vocab_size: int = 16_384
     """Entries of the BPE, special tokens included."""
     pattern: str = "line"
@@ -45,10 +48,11 @@ class TokenizerConfig:
     sample_bytes: int = 16_000_000
     """The BPE learns from an even sample of the training documents of about this size."""
     folder: str = ""
-    """Where CodeBERT's vocab.json and merges.txt are; empty: microsoft/codebert-base of the Hugging Face hub."""
+    """Where CodeBERT's vocab.json and merges.txt are (empty: microsoft/codebert-base of the Hugging Face hub), or
+    the checkpoint."""
 
 
-SETTINGS = {"bpe": ("vocab_size", "pattern", "sample_bytes"), "codebert": ("folder",)}
+SETTINGS = {"bpe": ("vocab_size", "pattern", "sample_bytes"), "codebert": ("folder",), "checkpoint": ()}
 """The settings that each kind of tokenizer depends on."""
 
 
@@ -64,8 +68,8 @@ class Tokenizer(Protocol):
         """The id of a special token, None where there is none."""
         ...
 
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, without special tokens."""
+    def encode_batch(self, texts: Sequence[str]) -> list[NDArray[Any]]:
+        """Token ids of each text, without special tokens: an array of integers for each."""
         ...
 
     def encode(self, text: str) -> list[int]:
@@ -106,10 +110,10 @@ class BPETokenizer:
         """Token ids of one text."""
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+    def encode_batch(self, texts: Sequence[str]) -> list[NDArray[Any]]:
         """Token ids of each text, in parallel."""
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [encoding.ids for encoding in encodings]
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
     @cached_property
     def _token_bytes(self) -> list[bytes]:
@@ -150,6 +154,8 @@ def settings_of(config: TokenizerConfig) -> dict[str, Any]:
     """The settings that make this kind of tokenizer what it is, as plain data."""
     if config.kind not in SETTINGS:
         raise InputError(f"tokenizer.kind: expected one of {', '.join(SETTINGS)}; found {config.kind!r}")
+    if config.kind == "checkpoint":  # whichever copy of the folder it comes from
+        return {"kind": config.kind, "vocabulary": fingerprint(load(Path(config.folder)))}
     everything = dataclasses.asdict(config)
     return {"kind": config.kind, **{name: everything[name] for name in SETTINGS[config.kind]}}
 
@@ -166,6 +172,8 @@ def train(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
         from training import codebert  # builds on this module
 
         return codebert.reindexed(config.folder, texts)
+    if config.kind == "checkpoint":
+        return load(Path(config.folder))
     return train_bpe(config, texts)
 
 
