@@ -11,17 +11,22 @@ BIN := .venv/bin
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# PyTorch comes first and pinned, so that its dependencies are settled before the project's ranges are.
-.venv/ready: pyproject.toml
+# What a server needs, and no more.
+.venv/server: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo 'error: expected Python 3.11 or newer; name one: make PYTHON=python3.12 …' >&2; exit 1; }
 	$(PYTHON) -m venv .venv \
 	  || { echo 'error: no venv module; on Debian and Ubuntu: sudo apt-get install python3-venv' >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+# PyTorch comes first and pinned, so that its dependencies are settled before the project's ranges are.
+.venv/ready: .venv/server
 	$(BIN)/python -m pip install --quiet torch==$(TORCH_VERSION) $(TORCH_PIP_ARGS)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
-demo: .venv/ready  ## complete real code with the bundled model, through the real server
+demo: .venv/server  ## complete real code with the bundled model, through the real server
 	@$(BIN)/python -P -m server.demo
 
 test: .venv/ready  ## run all checks: formatting, lint, types, import contracts, tests

@@ -7,26 +7,32 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from server.engine import Engine, ModelError
+from server.engine import Engine
+from server.errors import ModelError
 from server.handlers import create_server
 
 BUNDLED_MODEL = Path(__file__).parent / "model"
 
 
 def load_engine(folder: Path) -> Engine:
-    """Open a model folder; PyTorch is imported only here, seconds after the client has its first answer.
+    """Open a model folder: its graph, or, where it has none, its weights through PyTorch.
 
-    Raises ModelError for a folder that cannot be used, and where PyTorch is missing.
+    Raises ModelError for a folder that cannot be used, and where PyTorch is needed and missing.
     """
+    from server import onnx_engine  # numpy and more: after the client has its first answer
+
     try:
+        if (folder / onnx_engine.GRAPH).exists():
+            return onnx_engine.load(folder)
         from server import torch_engine
+
+        return torch_engine.load(folder)
     except ModuleNotFoundError as error:
         raise ModelError(
-            f"expected PyTorch to run it, found no module {error.name}. Install it beside the server: "
+            f"{folder}: expected {onnx_engine.GRAPH}, or PyTorch to run the weights without it; found neither "
+            f"({error}). Write the graph with `python -m training.export {folder}`, or "
             "pip install 'lineahead[training]'"
         ) from None
-    try:
-        return torch_engine.load(folder)
     except ModelError as error:
         raise ModelError(f"{error}. Name another folder: lineahead-server --model FOLDER") from None
 

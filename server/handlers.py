@@ -12,11 +12,13 @@ from pygls.exceptions import PyglsError
 from pygls.lsp.server import LanguageServer
 from pygls.workspace import PositionCodec
 
-from server.engine import Engine, ModelError
+from server.engine import Engine, within
+from server.errors import ModelError
 from server.policy import Suggestion, complete_line
 
 logger = logging.getLogger(__name__)
 
+TIME_BUDGET = 2.0  # seconds; who waits longer has typed on
 READY = "Lineahead: ready"  # logged to the client once the model is there
 PROGRESS_TOKEN = "lineahead/loading"
 Requested = types.CompletionParams | types.InlineCompletionParams
@@ -86,7 +88,7 @@ class LineaheadServer(LanguageServer):
             document = self.workspace.get_text_document(params.text_document.uri)
             text = document.source
             offset = min(document.offset_at_position(params.position), len(text))
-            arguments = (text, offset, self._loading.result(), stop.is_set)
+            arguments = (text, offset, self._loading.result(), within(TIME_BUDGET, stop.is_set))
             return await asyncio.get_running_loop().run_in_executor(self._generating, complete_line, *arguments)
         except Exception:
             logger.exception("no suggestion")

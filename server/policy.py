@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from server import prompt
+from server.drafts import repeat_of_context
 from server.engine import Engine
 from server.prompt import HEALED_BYTES, Prompt
 
@@ -15,6 +16,8 @@ MAX_BYTES = 120
 REST_OF_LINE = re.compile(r"[^\r\n]*")
 WORD_END = re.compile(r"\w+\Z")
 QUOTES = "\"'"
+QUOTE = re.compile(r"\"{3}|'{3}|[\"']")
+STRING_PREFIX = re.compile(r"\b[rbfuRBFU]{1,2}\Z")
 CLOSERS = frozenset(")]}:, \t" + QUOTES)
 OPENING = {")": "(", "]": "[", "}": "{"}
 
@@ -40,10 +43,12 @@ def complete_line(
     if not CLOSERS.issuperset(rest):
         return None
     reserved = min(MAX_TOKENS + HEALED_BYTES, engine.context_window_size // 2)
-    asked = prompt.build(text[:offset], engine.vocabulary, max(1, engine.context_window_size - reserved))
+    budget = max(1, engine.context_window_size - reserved)
+    asked = prompt.build(text[:offset], engine.vocabulary, budget, text[offset:])
     if asked is None:
         return None
-    line = before_closers(_generate(asked, engine, stop), rest.strip()).rstrip()
+    line = before_closers(_generate(asked, engine, stop), rest.strip())
+    line = closed_part(text[text.rfind("\n", 0, offset) + 1 : offset], line).rstrip()
     if not line or stop():
         return None
     word = WORD_END.search(text, text.rfind("\n", 0, offset) + 1, offset)
@@ -58,8 +63,9 @@ def _rest_of_line(text: str, offset: int) -> str:
 def _generate(asked: Prompt, engine: Engine, stop: Callable[[], bool]) -> str:
     """What the model writes behind the bytes it was asked to write again, up to the line's end."""
     length, written, ended = len(asked.required), b"", False
-    for token in islice(engine.stream(asked.token_ids, asked.required, stop), MAX_TOKENS + HEALED_BYTES):
-        token_bytes = engine.vocabulary.token_bytes[token]
+    tokens = engine.stream(asked.token_ids, asked.required, stop, draft=repeat_of_context)
+    for token in islice(tokens, MAX_TOKENS + HEALED_BYTES):
+        token_bytes = engine.vocabulary.token_bytes[token.id]
         written += token_bytes
         ended = not token_bytes or b"\n" in written[length:] or b"\r" in written[length:]
         if ended or len(written) - length >= MAX_BYTES:
@@ -95,3 +101,42 @@ def before_closers(line: str, rest: str) -> str:
         elif opened and OPENING.get(character) == opened[-1]:
             opened.pop()
     return line
+
+
+def closed_part(before: str, line: str) -> str:
+    """The part of a suggested line before the first bracket or quote that it opens and does not close.
+
+    `before` is the line's text left of the suggestion: a quote that is open there is closed by the next one.
+
+    >>> closed_part("for name in ", "sorted(sorted(")
+    'sorted'
+    """
+    text, place, quote = before + line, 0, ""
+    opened: list[tuple[str, int]] = []  # brackets and quotes that are open, and where they stand
+    while place < len(text):
+        found = QUOTE.match(text, place)
+        width = 1
+        if text[place] == "\\":
+            width = 2
+        elif quote:
+            if text.startswith(quote, place):
+                width, quote = len(quote), ""
+                opened.pop()
+        elif text[place] == "#":
+            break
+        elif found and not _is_apostrophe(text, place):
+            quote, width = found[0], len(found[0])
+            prefix = STRING_PREFIX.search(text, max(0, place - 3), place)
+            opened.append((quote, prefix.start() if prefix else place))
+        elif text[place] in "([{":
+            opened.append((text[place], place))
+        elif opened and OPENING.get(text[place]) == opened[-1][0]:
+            opened.pop()
+        place += width
+    cut = next((start for _, start in opened if start >= len(before)), len(text))
+    return line[: cut - len(before)]
+
+
+def _is_apostrophe(text: str, place: int) -> bool:
+    """Whether a quote follows a letter, as in prose, and that is not the prefix of a string."""
+    return place > 0 and text[place - 1].isalnum() and not STRING_PREFIX.search(text, max(0, place - 3), place)

@@ -11,6 +11,7 @@ from itertools import accumulate
 from server.vocabulary import Vocabulary
 
 HEALED_BYTES = 24  # as long as a token of our own tokenizer gets
+SUFFIX_SHARE = 4  # a quarter of the prompt is for the text after the cursor, where there is that much
 MOST_BYTES_A_TOKEN = 8  # on average over a prompt: bounds what is encoded
 
 
@@ -24,12 +25,33 @@ class Prompt:
     """The bytes of the tokens left out."""
 
 
-def build(before: str, vocabulary: Vocabulary, budget: int) -> Prompt | None:
-    """The prompt for the text before the cursor, of at most `budget` tokens; None where there is nothing to go on.
+def build(before: str, vocabulary: Vocabulary, budget: int, after: str = "") -> Prompt | None:
+    """The prompt for the text around the cursor, of at most `budget` tokens; None where there is nothing to go on.
 
-    A text that is too long loses whole lines at its top, several at once: the cut stays where it is until
-    about `budget` bytes more are written.
+    Where the model can fill in the middle, the text after the cursor comes first: typing does not change it, so that
+    all of it stays computed. A text that is too long loses whole lines at its top, several at once: the cut stays
+    where it is until about `budget` bytes more are written.
     """
+    suffix = _suffix(after, vocabulary, budget // SUFFIX_SHARE)
+    prompt = _before(before, vocabulary, budget - len(suffix))
+    return Prompt(suffix + prompt.token_ids, prompt.required) if prompt else None
+
+
+def _suffix(after: str, vocabulary: Vocabulary, budget: int) -> list[int]:
+    """The text after the cursor with the tokens that announce it, in whole lines; nothing where there is no text."""
+    special = vocabulary.fill_in_the_middle
+    if special is None or not after.strip():
+        return []
+    text = after[: budget * MOST_BYTES_A_TOKEN].replace("\r\n", "\n").encode("utf-8", errors="replace").decode()
+    tokens = vocabulary.encode(text)
+    room = budget - len(special)
+    if len(tokens) > room or len(text) < len(after):
+        ends = [place for place, token in enumerate(tokens[: room + 1]) if b"\n" in vocabulary.token_bytes[token]]
+        tokens = tokens[: ends[-1] if ends else 0]
+    return [special.prefix, special.suffix, *tokens, special.middle] if tokens else []
+
+
+def _before(before: str, vocabulary: Vocabulary, budget: int) -> Prompt | None:
     # As the model has learned it: with plain line ends. A lone surrogate, which no file holds, becomes "?".
     text = before.replace("\r\n", "\n").encode("utf-8", errors="replace")
     start = _line_end(text, len(text) - budget * MOST_BYTES_A_TOKEN, budget)

@@ -1,7 +1,6 @@
 """The engine that runs checkpoints as they are, through PyTorch. The only module that imports torch or training."""
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +8,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from server.engine import ModelError, Step, greedy
+from server.engine import Draft, Sampling, Step, Stop, Token, decode
+from server.errors import ModelError
 from server.vocabulary import DOCUMENT_START, Vocabulary
 from training import checkpoint
 from training.errors import InputError
 
-PREFILL_TOKENS = 128  # of a prompt in one step
+LONGEST_SLIDE = 4096  # tokens written beyond the window: an end, for callers that have none
 
 
 class TorchEngine:
-    """A language model of `training.models` on one thread: on more, any other load makes each small product wait."""
+    """A language model of `training.models` on one thread: on more, any other load makes each small product wait.
+
+    It computes the whole window for each token, and slides it where it is full: plain, and slow.
+    """
 
     def __init__(self, model: Any, vocabulary: Vocabulary) -> None:
         self._model = model
         self._vocabulary = vocabulary
-        if hasattr(model, "lm_head"):  # the logits of a prompt's other positions would be a third of its price
-            model.lm_head.register_forward_pre_hook(lambda _, hidden: (hidden[0][:, -1:],))
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -36,36 +37,35 @@ class TorchEngine:
         """The most tokens that the model sees at once."""
         return int(self._model.context_window_size)
 
-    def stream(self, token_ids: Sequence[int], required: bytes, stop: Callable[[], bool]) -> Iterator[int]:
-        """Continue tokens; see `Engine.stream`. A model without a cache slides its window instead of filling it."""
+    def stream(
+        self,
+        token_ids: Sequence[int],
+        required: bytes,
+        stop: Stop,
+        sampling: Sampling | None = None,
+        draft: Draft | None = None,
+    ) -> Iterator[Token]:
+        """Continue tokens; see `Engine.stream`. The window slides instead of being full; drafts are not used."""
         window = self.context_window_size
         assert 0 < len(token_ids) <= window, f"{len(token_ids)} tokens in a window of {window}"
         torch.set_num_threads(1)  # here, since each thread has its own setting
-        if not hasattr(self._model, "new_cache"):
-            return greedy(self._slide(), self._vocabulary, token_ids, required, stop, tokens_a_step=window)
-        tokens = greedy(self._extend_cache(), self._vocabulary, token_ids, required, stop, PREFILL_TOKENS)
-        return islice(tokens, window - len(token_ids) + 1)
+        return decode(
+            self._stepper(), self._vocabulary, token_ids, required, stop,
+            window=window + LONGEST_SLIDE, tokens_a_step=window, sampling=sampling,
+        )  # fmt: skip
 
-    def _extend_cache(self) -> Step:
-        """Each token is computed once."""
-        cache = self._model.new_cache()
-        return lambda token_ids: self._logits(token_ids, cache=cache)
-
-    def _slide(self) -> Step:
-        """The whole window is computed for each token."""
+    def _stepper(self) -> Step:
         context: list[int] = []
 
-        def step(token_ids: Sequence[int]) -> NDArray[np.float32]:
-            context.extend(token_ids)
-            return self._logits(context[-self.context_window_size :])
+        @torch.inference_mode()
+        def step(position: int, tokens: Sequence[int], rows: int) -> NDArray[np.float32]:
+            context[position:] = tokens
+            shown = context[-self.context_window_size :]
+            logits, _ = self._model(torch.tensor([shown]))
+            last: NDArray[np.float32] = logits[0, -rows:].float().numpy()
+            return last
 
         return step
-
-    @torch.inference_mode()
-    def _logits(self, token_ids: Sequence[int], **cache: Any) -> NDArray[np.float32]:
-        logits, _ = self._model(torch.tensor([token_ids]), **cache)
-        last: NDArray[np.float32] = logits[0, -1].float().numpy()
-        return last
 
 
 def load(folder: Path) -> TorchEngine:

@@ -2,18 +2,39 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from server.errors import ModelError
 
 DOCUMENT_START = "<|startoftext|>"  # as in training/tokenizer.py
+FILL_IN_THE_MIDDLE = (  # the names that families of models have: ours and Qwen's, StarCoder's and SmolLM's
+    ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+    ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
+)
+
+
+class FillInTheMiddle(NamedTuple):
+    """The tokens that announce the text before the cursor, after it, and between."""
+
+    prefix: int
+    suffix: int
+    middle: int
 
 
 class Vocabulary:
     """The tokens of one model, with tables that make `compatible` a search instead of a walk over all of them."""
 
     def __init__(
-        self, encode: Callable[[str], list[int]], token_bytes: Sequence[bytes], document_start: int | None
+        self,
+        encode: Callable[[str], list[int]],
+        token_bytes: Sequence[bytes],
+        document_start: int | None,
+        fill_in_the_middle: FillInTheMiddle | None = None,
     ) -> None:
         self.encode = encode
         """Token ids of a text, without special tokens."""
@@ -21,6 +42,8 @@ class Vocabulary:
         """The bytes of each token; b"" for special ones, at which a suggestion ends."""
         self.document_start = document_start
         """The token that starts a document, None where the model knows none."""
+        self.fill_in_the_middle = fill_in_the_middle
+        """The tokens for text on both sides of the cursor, None where the model knows none."""
         order = [token for token in sorted(range(len(token_bytes)), key=token_bytes.__getitem__) if token_bytes[token]]
         self._sorted = [token_bytes[token] for token in order]
         self._order = np.array(order, dtype=np.int64)
@@ -39,3 +62,45 @@ class Vocabulary:
         heads = (self._token_of.get(required[:end]) for end in range(1, length))
         shorter = [token for token in heads if token is not None]
         return np.concatenate((np.array(shorter, dtype=np.int64), longer))
+
+
+def load(folder: Path) -> Vocabulary:
+    """The vocabulary in a folder's tokenizer.json, of byte-level BPE. Raises ModelError where there is none."""
+    path = folder / "tokenizer.json"
+    if not path.exists():
+        raise ModelError(f"{folder}: expected a tokenizer.json beside the graph, found none; copy it from its source")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception
+        raise ModelError(f"{path}: not a tokenizer that can be read ({error}); copy it again from its source") from None
+    tokenizer.encode_special_tokens = True  # "<|endoftext|>" in a source file is just characters
+    tokenizer.no_truncation()
+    added = {token_id for token_id, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    table = [b""] * tokenizer.get_vocab_size()
+    byte_of = _byte_alphabet()
+    try:
+        for token, token_id in tokenizer.get_vocab().items():
+            if token_id not in added:
+                table[token_id] = bytes(byte_of[character] for character in token)
+    except (KeyError, IndexError):
+        raise ModelError(
+            f"{path}: expected byte-level BPE, found another kind of tokenizer; take another model"
+        ) from None
+    fill_in_the_middle = None
+    for names in FILL_IN_THE_MIDDLE:
+        found = [token for token in map(tokenizer.token_to_id, names) if token is not None]
+        if len(found) == len(names):
+            fill_in_the_middle = FillInTheMiddle(*found)
+            break
+
+    def encode(text: str) -> list[int]:
+        return list(tokenizer.encode(text, add_special_tokens=False).ids)
+
+    return Vocabulary(encode, table, tokenizer.token_to_id(DOCUMENT_START), fill_in_the_middle)
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """The byte that each character of a byte-level vocabulary stands for (as GPT-2 chose them)."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}

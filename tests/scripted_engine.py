@@ -5,11 +5,12 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from small_models import small_tokenizer
 
+from server.engine import Draft, Sampling, Stop, Token
 from server.handlers import create_server
 from server.vocabulary import DOCUMENT_START, Vocabulary
 from training.tokenizer import DOCUMENT_END
@@ -28,7 +29,14 @@ class ScriptedEngine:
         self.context_window_size = window
         self.vocabulary = small_vocabulary()
 
-    def stream(self, token_ids: Sequence[int], required: bytes, stop: Callable[[], bool]) -> Iterator[int]:
+    def stream(
+        self,
+        token_ids: Sequence[int],
+        required: bytes,
+        stop: Stop,
+        sampling: Sampling | None = None,
+        draft: Draft | None = None,
+    ) -> Iterator[Token]:
         assert token_ids
         end = small_tokenizer().special(DOCUMENT_END)
         assert end is not None
@@ -36,7 +44,7 @@ class ScriptedEngine:
         for token in [*again, *self.vocabulary.encode(self._script), end]:
             if stop():
                 return
-            yield token
+            yield Token(token, 0.0)
 
 
 class EndlessEngine(ScriptedEngine):
@@ -46,7 +54,14 @@ class EndlessEngine(ScriptedEngine):
         super().__init__("")
         self._folder = folder
 
-    def stream(self, token_ids: Sequence[int], required: bytes, stop: Callable[[], bool]) -> Iterator[int]:
+    def stream(
+        self,
+        token_ids: Sequence[int],
+        required: bytes,
+        stop: Stop,
+        sampling: Sampling | None = None,
+        draft: Draft | None = None,
+    ) -> Iterator[Token]:
         number = len(list(self._folder.glob("started-*")))
         (self._folder / f"started-{number}").touch()
         while not stop():

@@ -32,6 +32,7 @@ def assert_same_weights(first: Path, second: Path) -> None:
 def test_a_run_leaves_everything_it_promises(tiny_run: Path) -> None:
     left = {path.name for path in tiny_run.iterdir()}
     promised = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"}
+    promised.add("model.onnx")
     assert promised | {"metrics.jsonl", "provenance.json", "loss-curve.png", "resume.safetensors"} == left
     assert (tiny_run / "loss-curve.png").read_bytes().startswith(b"\x89PNG")
     provenance = json.loads((tiny_run / "provenance.json").read_text())

@@ -1,10 +1,13 @@
-"""The torch engine: greedy as the model itself, spells what is required, stops when asked."""
+"""The engines: greedy as the model itself, spell what is required, reuse what is computed, stop when asked."""
 
+import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,13 +15,19 @@ from hypothesis import strategies as st
 from scripted_engine import small_vocabulary
 from small_models import SOURCE, small_decoder_config, small_tokenizer
 
-from server import torch_engine
-from server.engine import ModelError, greedy
+from server import onnx_engine, torch_engine
+from server.drafts import repeat_of_context
+from server.engine import Engine, Sampling, decode, within
+from server.errors import ModelError
+from server.onnx_engine import OnnxEngine
 from server.torch_engine import TorchEngine
 from server.vocabulary import Vocabulary
-from training import checkpoint
+from training import checkpoint, export
 from training.models.bigram import BigramConfig, BigramLanguageModel
 from training.models.decoder import Decoder
+
+TOKENS = small_tokenizer().encode(SOURCE)
+PROMPTS = st.tuples(st.integers(0, 60), st.integers(1, 40)).map(lambda cut: TOKENS[cut[0] : cut[0] + cut[1]] or [0])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,7 +40,7 @@ def _threads() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint with random weights, large enough that its choices differ."""
+    """A checkpoint with random weights, large enough that its choices differ, and its graph in float32."""
     folder = tmp_path_factory.mktemp("model")
     torch.manual_seed(5)
     model = Decoder(replace(small_decoder_config(), vocab_size=small_tokenizer().vocab_size))
@@ -39,16 +48,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         parameter.data.normal_(mean=float(parameter.ndim == 1), std=0.3)
     checkpoint.save_configuration(folder, "decoder", model.config, small_tokenizer())
     checkpoint.save_weights(folder, model)
+    export.export(folder, quantised=False)
     return folder
 
 
 @pytest.fixture(scope="module")
-def engine(folder: Path) -> TorchEngine:
-    return torch_engine.load(folder)
+def graph_engine(folder: Path) -> OnnxEngine:
+    return onnx_engine.load(folder)
+
+
+@pytest.fixture(scope="module", params=[onnx_engine, torch_engine], ids=["graph", "torch"])
+def engine(folder: Path, request: pytest.FixtureRequest) -> Engine:
+    made: Engine = request.param.load(folder)
+    return made
 
 
 def never() -> bool:
     return False
+
+
+def written(engine: Engine, prompt: Sequence[int], count: int, required: bytes = b"") -> list[int]:
+    return [token.id for token in itertools.islice(engine.stream(prompt, required, never), count)]
 
 
 @given(required=st.binary(min_size=1, max_size=6) | st.integers(0, 300).map(lambda at: SOURCE[at : at + 9].encode()))
@@ -67,16 +87,109 @@ def test_compatible_tokens_are_those_of_a_walk_over_all(required: bytes) -> None
 
 
 def test_without_required_bytes_it_is_greedy_generation(
-    engine: TorchEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = checkpoint.load(folder).model
-    prompt = [0, *small_tokenizer().encode(SOURCE)][:30]
+    prompt = [0, *TOKENS][:30]
     expected = model.generate(torch.tensor([prompt]), 30, temperature=0)[0, len(prompt) :].tolist()
-    tokens = engine.stream(prompt, b"", never)
-    assert [next(tokens) for _ in range(30)] == expected
-    monkeypatch.setattr(torch_engine, "PREFILL_TOKENS", 7)  # a prompt in pieces is the same prompt
-    tokens = engine.stream(prompt, b"", never)
-    assert [next(tokens) for _ in range(30)] == expected
+    assert written(engine, prompt, 30) == expected
+    monkeypatch.setattr(onnx_engine, "PREFILL_TOKENS", 7)  # a prompt in pieces is the same prompt
+    assert written(engine, [1], 1)
+    assert written(engine, prompt, 30) == expected
+
+
+def test_log_probabilities_are_those_of_the_model(engine: Engine, folder: Path) -> None:
+    prompt = TOKENS[:20]
+    token = next(engine.stream(prompt, b"", never))
+    with torch.inference_mode():
+        expected = checkpoint.load(folder).model(torch.tensor([prompt]))[0][0, -1].log_softmax(-1)
+    assert token.log_probability == pytest.approx(float(expected[token.id]), abs=1e-4)
+
+
+@given(prompts=st.lists(st.tuples(PROMPTS, st.integers(1, 8)), min_size=2, max_size=4))
+@settings(max_examples=30, deadline=None)
+def test_what_is_reused_equals_what_is_computed_afresh(
+    graph_engine: OnnxEngine, folder: Path, prompts: list[tuple[list[int], int]]
+) -> None:
+    for prompt, count in prompts:
+        reused = list(itertools.islice(graph_engine.stream(prompt, b"", never), count))
+        fresh_engine = OnnxEngine(graph_engine._session, graph_engine.vocabulary)
+        fresh = list(itertools.islice(fresh_engine.stream(prompt, b"", never), count))
+        assert [token.id for token in reused] == [token.id for token in fresh]
+        assert [token.log_probability for token in reused] == pytest.approx(
+            [token.log_probability for token in fresh], abs=1e-4
+        )
+
+
+def test_typing_on_computes_only_what_is_new(graph_engine: OnnxEngine) -> None:
+    first = written(graph_engine, TOKENS[:30], 5)
+    written(graph_engine, [*TOKENS[:30], *first[:3]], 1)
+    assert graph_engine.reused == 32  # the last token is computed again, for its logits
+    written(graph_engine, TOKENS[:10], 1)
+    assert graph_engine.reused == 9
+    written(graph_engine, TOKENS[1:10], 1)
+    assert graph_engine.reused == 0
+
+
+@given(prompt=PROMPTS, noise=st.randoms(use_true_random=False))
+@settings(max_examples=30, deadline=None)
+def test_drafts_change_nothing(graph_engine: OnnxEngine, prompt: list[int], noise: random.Random) -> None:
+    plain = written(graph_engine, prompt, 20)
+
+    def draft(tokens: Sequence[int]) -> list[int]:
+        """The right tokens, up to a wrong one somewhere."""
+        right = plain[len(tokens) - len(prompt) :][: noise.randrange(6)]
+        return [*right[: noise.randrange(6)], *(noise.randrange(300) for _ in range(noise.randrange(3)))]
+
+    drafted = list(itertools.islice(graph_engine.stream(prompt, b"", never, draft=draft), 20))
+    assert [token.id for token in drafted] == plain
+    looked_up = list(itertools.islice(graph_engine.stream(prompt, b"", never, draft=repeat_of_context), 20))
+    assert [token.id for token in looked_up] == plain
+
+
+def test_right_drafts_save_steps(graph_engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = written(graph_engine, TOKENS[:20], 12)
+    steps: list[int] = []
+    compute = graph_engine._step
+
+    def counted(position: int, tokens: Sequence[int], rows: int) -> Any:
+        steps.append(position)
+        return compute(position, tokens, rows)
+
+    monkeypatch.setattr(graph_engine, "_step", counted)
+    drafted = graph_engine.stream(TOKENS[:20], b"", never, draft=lambda tokens: plain[len(tokens) - 20 :][:3])
+    assert [token.id for token in itertools.islice(drafted, 12)] == plain
+    assert len(steps) == 3
+
+
+def test_a_draft_is_what_followed_the_last_time() -> None:
+    assert repeat_of_context([9, 1, 2, 3, 4, 5, 6, 7, 1, 2, 3]) == [4, 5, 6]
+    assert repeat_of_context([1, 2, 3, 4, 8, 1, 2, 3, 5, 8, 1, 2, 3])[:2] == [5, 8]
+    assert repeat_of_context([1, 2, 3, 4]) == repeat_of_context([1]) == repeat_of_context([]) == []
+
+
+def test_a_seed_repeats_and_another_differs(engine: Engine) -> None:
+    def drawn(seed: int) -> list[int]:
+        sampling = Sampling(temperature=2.0, top_p=1.0, seed=seed)
+        tokens = engine.stream(TOKENS[:20], b"", never, sampling)
+        return [token.id for token in itertools.islice(tokens, 12)]
+
+    assert drawn(1) == drawn(1)
+    assert len({tuple(drawn(seed)) for seed in range(6)}) > 3
+
+
+def test_sampling_follows_the_probabilities() -> None:
+    vocabulary = Vocabulary(lambda _: [], [b"a", b"b", b"c"], None)
+    logits = np.log(np.array([[0.6, 0.3, 0.1]], dtype=np.float32))
+
+    def share(sampling: Sampling) -> list[float]:
+        tokens = decode(lambda *_: logits, vocabulary, [0], b"", never, window=4000, tokens_a_step=8, sampling=sampling)
+        drawn = [token.id for token in itertools.islice(tokens, 3000)]
+        return [drawn.count(token) / 3000 for token in range(3)]
+
+    assert share(Sampling(1.0, 1.0, 3)) == pytest.approx([0.6, 0.3, 0.1], abs=0.04)
+    assert share(Sampling(1.0, 0.8, 3)) == pytest.approx([2 / 3, 1 / 3, 0.0], abs=0.04)
+    assert share(Sampling(0.01, 1.0, 3))[0] == 1.0
 
 
 def test_a_model_without_a_cache_slides_its_window() -> None:
@@ -84,39 +197,37 @@ def test_a_model_without_a_cache_slides_its_window() -> None:
     model = BigramLanguageModel.from_config(
         BigramConfig(vocab_size=small_tokenizer().vocab_size, context_window_size=4)
     )
-    vocabulary = small_vocabulary()
     expected = model.generate(torch.tensor([[0, 1]]), 20, temperature=0)[0, 2:].tolist()
-    tokens = TorchEngine(model, vocabulary).stream([0, 1], b"", never)
-    assert [next(tokens) for _ in range(20)] == expected
+    assert written(TorchEngine(model, small_vocabulary()), [0, 1], 20) == expected
 
 
 @given(cut=st.integers(1, 200), required=st.integers(0, 20))
 @settings(max_examples=40, deadline=None)
-def test_required_bytes_are_spelled_first(engine: TorchEngine, cut: int, required: int) -> None:
+def test_required_bytes_are_spelled_first(engine: Engine, cut: int, required: int) -> None:
     wanted = SOURCE[cut : cut + required].encode()
-    written = b""
+    text = b""
     for token in engine.stream([0, *small_tokenizer().encode(SOURCE[:cut])[-20:]], wanted, never):
-        written += engine.vocabulary.token_bytes[token]
-        if len(written) >= len(wanted):
+        text += engine.vocabulary.token_bytes[token.id]
+        if len(text) >= len(wanted):
             break
-    assert written.startswith(wanted)
-    assert b"\n" not in written[len(wanted) :] or not wanted
+    assert text.startswith(wanted)
+    assert b"\n" not in text[len(wanted) :] or not wanted
 
 
 def test_required_tokens_are_the_likeliest_that_fit() -> None:
     vocabulary = Vocabulary(lambda _: [], [b"", b"a", b"ab", b"abc", b"b", b"x", b"ab\n"], None)
-    chances = torch.tensor([9.0, 1.0, 2.0, 3.0, 4.0, 8.0, 7.0]).numpy()
+    logits = np.array([[9.0, 1.0, 2.0, 3.0, 4.0, 8.0, 7.0]], dtype=np.float32)
 
     def spell(required: bytes) -> list[int]:
-        tokens = greedy(lambda _: chances, vocabulary, [0], required, never, 8)
-        return [next(tokens) for _ in range(2)]
+        tokens = decode(lambda *_: logits, vocabulary, [0], required, never, window=9, tokens_a_step=8)
+        return [token.id for token in itertools.islice(tokens, 2)]
 
     assert spell(b"ab") == [3, 0]
     assert spell(b"b") == [4, 0]
-    assert list(greedy(lambda _: chances, vocabulary, [0], b"y", never, 8)) == []
+    assert spell(b"y") == []
 
 
-def test_it_stops_at_the_next_step(engine: TorchEngine) -> None:
+def test_it_stops_at_the_next_step(engine: Engine) -> None:
     stopped = False
     tokens = engine.stream([0], b"", lambda: stopped)
     next(tokens)
@@ -124,26 +235,89 @@ def test_it_stops_at_the_next_step(engine: TorchEngine) -> None:
     assert list(tokens) == []
 
 
-def test_it_does_not_read_a_long_prompt_once_stopped(engine: TorchEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch_engine, "PREFILL_TOKENS", 8)
+def test_it_does_not_read_a_long_prompt_once_stopped(graph_engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_engine, "PREFILL_TOKENS", 8)
     asked = iter([False, False, True])
-    assert list(engine.stream([0] * 40, b"", lambda: next(asked))) == []
+    assert list(graph_engine.stream([1] * 40, b"", lambda: next(asked))) == []
     assert next(asked, None) is None
 
 
-def test_a_full_window_ends_it(engine: TorchEngine) -> None:
+def test_a_new_stream_ends_the_one_before(graph_engine: OnnxEngine) -> None:
+    stale = graph_engine.stream(TOKENS[:9], b"", never)
+    next(stale)
+    expected = written(graph_engine, TOKENS[20:40], 6)
+    assert list(stale) == []
+    assert written(graph_engine, TOKENS[20:40], 6) == expected
+
+
+def test_time_runs_out(engine: Engine) -> None:
+    assert list(engine.stream([0], b"", within(0.0, never))) == []
+    assert within(60.0, lambda: True)()
+    assert not within(60.0, never)()
+
+
+def test_a_full_window_ends_it(graph_engine: OnnxEngine) -> None:
     # What is written last need not be read again: one token more than there is room for.
-    assert len(list(engine.stream([0] * 60, b"", never))) == engine.context_window_size - 60 + 1
+    assert len(written(graph_engine, [0] * 60, 99)) == graph_engine.context_window_size - 60 + 1
+    assert len(written(graph_engine, [0] * 64, 99)) == 1
 
 
-def test_the_rest_of_the_process_may_train(engine: TorchEngine) -> None:
+def test_the_rest_of_the_process_may_train(engine: Engine) -> None:
     next(engine.stream([0], b"", never))
     assert not torch.is_inference_mode_enabled()
 
 
-def test_what_is_wrong_with_a_model_is_said(tmp_path: Path) -> None:
+def _write_vocabulary(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text("[]")
+
+
+def _truncate(folder: Path) -> None:
+    graph = folder / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-2000])
+
+
+def _forget_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+
+
+def _replace_graph(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(b"no graph")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_write_vocabulary, "not a tokenizer that can be read"),
+        (_forget_tokenizer, "expected a tokenizer.json"),
+        (_truncate, "truncated or foreign"),
+        (_replace_graph, "truncated or foreign"),
+    ],
+)
+def test_what_is_wrong_with_a_model_is_said(
+    folder: Path, tmp_path: Path, spoil: Callable[[Path], None], message: str
+) -> None:
+    for name in ("model.onnx", "tokenizer.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    spoil(tmp_path)
+    with pytest.raises(ModelError, match=message):
+        onnx_engine.load(tmp_path)
+
+
+def test_a_vocabulary_larger_than_the_embedding_is_refused(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes((folder / "model.onnx").read_bytes())
+    small_tokenizer("word").save(tmp_path)
+    if small_tokenizer("word").vocab_size > small_tokenizer().vocab_size:
+        with pytest.raises(ModelError, match="do not belong together"):
+            onnx_engine.load(tmp_path)
     with pytest.raises(ModelError, match="expected a checkpoint folder"):
         torch_engine.load(tmp_path / "nowhere")
+
+
+def test_values_that_are_no_numbers_are_no_tokens() -> None:
+    logits = np.full((1, 3), np.nan, dtype=np.float32)
+    vocabulary = Vocabulary(lambda _: [], [b"a", b"b", b"c"], None)
+    with pytest.raises(ModelError, match="no numbers"):
+        next(decode(lambda *_: logits, vocabulary, [0], b"", never, window=9, tokens_a_step=8))
 
 
 def test_a_random_order_of_tokens_makes_no_difference() -> None:

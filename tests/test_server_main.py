@@ -9,7 +9,7 @@ from small_models import small_decoder_config, small_tokenizer
 
 import server
 from server.__main__ import load_engine
-from server.engine import ModelError
+from server.errors import ModelError
 from training import checkpoint
 
 
@@ -24,12 +24,26 @@ def test_a_pickle_is_refused(tmp_path: Path) -> None:
         load_engine(tmp_path)
 
 
-def test_without_pytorch_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_graph_and_pytorch_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint.save_configuration(tmp_path, "decoder", small_decoder_config(), small_tokenizer())
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "server.torch_engine", raising=False)
     monkeypatch.delattr(server, "torch_engine", raising=False)
-    with pytest.raises(ModelError, match=r"no module torch.*pip install 'lineahead\[training\]'"):
+    with pytest.raises(ModelError, match=r"training\.export.*pip install 'lineahead\[training\]'"):
         load_engine(tmp_path)
+
+
+def test_the_bundled_model_needs_no_pytorch() -> None:
+    heavy = "{'torch', 'pandas', 'transformers', 'tqdm', 'matplotlib', 'training', 'onnx'} & set(sys.modules)"
+    code = f"""
+import sys
+from server.__main__ import BUNDLED_MODEL, load_engine
+from server.policy import complete_line
+assert complete_line("import os\\nimport sys\\n\\nfor name in os.li", 43, load_engine(BUNDLED_MODEL))
+print({heavy})
+"""
+    shown = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
+    assert shown.stdout == "set()\n", shown.stderr
 
 
 def test_a_server_without_a_client_has_not_imported_pytorch() -> None:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from scripted_engine import ScriptedEngine
 from small_models import SOURCE
 
-from server.policy import MAX_BYTES, Suggestion, before_closers, complete_line
+from server.engine import Token
+from server.policy import MAX_BYTES, Suggestion, before_closers, closed_part, complete_line
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text("ab_ \t\n\r().'é例𝔘")
 
@@ -84,22 +85,46 @@ def test_a_request_that_was_stopped_says_nothing() -> None:
 
 
 def test_a_line_that_goes_on_and_on_is_cut_behind_a_word() -> None:
-    found = complete_line("x = ", 4, ScriptedEngine("one(two, " * 100))
+    found = complete_line("x = ", 4, ScriptedEngine("one, two, " * 100))
     assert found is not None
     assert MAX_BYTES / 2 < len(found.text) <= MAX_BYTES
-    assert found.text.endswith(("one(", "two,"))
+    assert found.text.endswith(("one,", "two,"))
     assert complete_line("x = ", 4, ScriptedEngine("1" * 1000)) is None
 
 
 def test_bytes_that_are_no_text_end_the_line() -> None:
     engine = ScriptedEngine("yes é no\n")
     half = [each for each in "yes é no".encode() if each != 0xA9]
-    engine.stream = lambda *_: (engine.vocabulary.token_bytes.index(bytes([each])) for each in half)  # type: ignore[method-assign]
+    tokens = (Token(engine.vocabulary.token_bytes.index(bytes([each])), 0.0) for each in half)
+    engine.stream = lambda *_, **__: tokens  # type: ignore[method-assign]
     assert complete_line("", 0, engine) == Suggestion("yes", "")
 
 
 def test_an_engine_that_cannot_spell_the_prefix_is_not_shown() -> None:
     engine = ScriptedEngine("y\n")
     spell = engine.stream
-    engine.stream = lambda token_ids, required, stop: spell(token_ids, b"other", stop)  # type: ignore[method-assign]
+    engine.stream = lambda token_ids, required, stop, **_: spell(token_ids, b"other", stop)  # type: ignore[method-assign]
     assert complete_line("x = ", 4, engine) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "line", "shown"),
+    [
+        ("x = ", "f(a, [1, 2])", "f(a, [1, 2])"),
+        ("x = ", "f(a, [1,", "f"),
+        ("x = ", "(", ""),
+        ("x = f(", "a, b)", "a, b)"),
+        ("x = f(", "a, g(", "a, g"),
+        ('print("a ', 'word")', 'word")'),
+        ('print("a ', "word's end\")", "word's end\")"),
+        ("x = ", "f'{a}'", "f'{a}'"),
+        ("x = ", "f'{a}", ""),
+        ("    ", '"""Say it."""', '"""Say it."""'),
+        ("    ", '"""Say', ""),
+        ("x = 1", "  # don't (", "  # don't ("),
+        ("    Return the ", "object's name", "object's name"),
+        ("x = ", r"'it\'s'", r"'it\'s'"),
+    ],
+)
+def test_brackets_and_quotes_that_stay_open_are_not_suggested(before: str, line: str, shown: str) -> None:
+    assert closed_part(before, line) == shown

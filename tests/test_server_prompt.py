@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_engine import small_vocabulary
-from small_models import SOURCE
+from small_models import SOURCE, small_tokenizer
 
 from server.prompt import HEALED_BYTES, Prompt, build
+from server.vocabulary import FillInTheMiddle, Vocabulary
+from training.tokenizer import FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 
 VOCABULARY = small_vocabulary()
 TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text("ab_ \t\n\r().'é例𝔘")
@@ -91,3 +93,46 @@ def test_line_ends_are_as_the_model_has_learned_them(ending: str) -> None:
 
 def test_a_lone_surrogate_does_no_harm() -> None:
     assert spelled(build_some("x = '\ud800'")) == b"x = '?'"
+
+
+def filling_in() -> Vocabulary:
+    """The small vocabulary with its tokens for text on both sides."""
+    tokenizer, vocabulary = small_tokenizer(), small_vocabulary()
+    tokens = [tokenizer.special(token) for token in (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE)]
+    vocabulary.fill_in_the_middle = FillInTheMiddle(*[token for token in tokens if token is not None])
+    return vocabulary
+
+
+@given(cut=st.integers(1, len(SOURCE) - 60), budget=st.integers(24, 200))
+def test_the_text_after_the_cursor_comes_first_in_whole_lines(cut: int, budget: int) -> None:
+    vocabulary = filling_in()
+    found = build(SOURCE[:cut], vocabulary, budget, SOURCE[cut:])
+    assert found is not None
+    assert len(found.token_ids) <= budget
+    special = vocabulary.fill_in_the_middle
+    assert special is not None
+    if found.token_ids[0] != special.prefix:  # not even the first of those lines has room
+        first = SOURCE[cut:].lstrip("\n").partition("\n")[0]
+        assert len(vocabulary.encode(first)) > budget // 4 - 8
+        return
+    middle = found.token_ids.index(special.middle)
+    assert found.token_ids[:2] == [special.prefix, special.suffix]
+    suffix = b"".join(vocabulary.token_bytes[token] for token in found.token_ids[2:middle])
+    assert SOURCE[cut:].encode().startswith(suffix)
+    before = b"".join(vocabulary.token_bytes[token] for token in found.token_ids[middle:]) + found.required
+    assert SOURCE[:cut].encode().endswith(before)
+
+
+def test_typing_keeps_the_tokens_of_the_text_after_the_cursor() -> None:
+    vocabulary, after = filling_in(), "\n\ndef f(x):\n    return x\n"
+    prompts = [build(SOURCE[:end], vocabulary, 200, after) for end in range(100, 130)]
+    special = vocabulary.fill_in_the_middle
+    assert special is not None
+    starts = {tuple(each.token_ids[: each.token_ids.index(special.middle)]) for each in prompts if each}
+    assert len(starts) == 1
+
+
+def test_no_text_after_the_cursor_is_no_suffix() -> None:
+    found = build("x = 1", filling_in(), 64, "\n\n")
+    assert found is not None
+    assert found.token_ids[0] == VOCABULARY.document_start

@@ -1,7 +1,7 @@
 """Train a language model of Python: `python -m training.run [CONFIG] [section.key=value ...]`.
 
 This is the only module that knows all the others. What a run leaves is in its folder: a checkpoint
-(config.json, model.safetensors, tokenizer.json, README.md), resume.safetensors, metrics.jsonl,
+(config.json, model.safetensors, model.onnx, tokenizer.json, README.md), resume.safetensors, metrics.jsonl,
 provenance.json and loss-curve.png.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from training import checkpoint, config, dataset, devices, loop, processes, provenance, throughput
+from training import checkpoint, config, dataset, devices, export, loop, processes, provenance, throughput
 from training.config import RunConfig
 from training.dataset import Dataset
 from training.errors import InputError
@@ -77,6 +77,8 @@ def run(settings: RunConfig, group: Processes) -> int:
         return STOPPED
     spent = f"{progress.step:,} steps, {progress.tokens:,} tokens, {progress.seconds / 60:.1f} minutes"
     print(f"done: {spent}; all in {folder}")
+    if settings.model_kind == "decoder":
+        print(f"graph: {export.export(folder)}")
     print(f"next: python -m training.perplexity {folder}; python -m training.sample {folder}")
     return 0
 
