@@ -65,6 +65,8 @@ def run_in_small(words: list[str], tiny_run: Path, tiny_arguments: Callable[...,
     elif module in ("training.perplexity", "training.sample"):
         few = ["--tokens", "500"] if module == "training.perplexity" else []
         arguments = [str(tiny_run), *arguments[1:], *few]
+    elif module == "training.export":
+        arguments = [str(tiny_run)]
     else:
         arguments = ["--help"]
     done = subprocess.run(
