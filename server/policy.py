@@ -49,7 +49,7 @@ def complete_line(
         return None
     line = before_closers(_generate(asked, engine, stop), rest.strip())
     line = closed_part(text[text.rfind("\n", 0, offset) + 1 : offset], line).rstrip()
-    if not line or stop():
+    if not line or stop() or repeats_neighbours(text, offset, line):
         return None
     word = WORD_END.search(text, text.rfind("\n", 0, offset) + 1, offset)
     return Suggestion(line, word[0] if word else "")
@@ -101,6 +101,16 @@ def before_closers(line: str, rest: str) -> str:
         elif opened and OPENING.get(character) == opened[-1]:
             opened.pop()
     return line
+
+
+def repeats_neighbours(text: str, offset: int, line: str) -> bool:
+    """Whether a suggestion would make the line the same as the next one, or as the two before it."""
+    before, after = text[:offset].splitlines() or [""], text[offset:].splitlines()
+    if text[:offset].endswith(("\n", "\r")):
+        before.append("")
+    whole = (before[-1] + line).strip()
+    following = next((each.strip() for each in after[1:] if each.strip()), "")
+    return whole == following or [each.strip() for each in before[-3:-1]] == [whole, whole]
 
 
 def closed_part(before: str, line: str) -> str:

@@ -7,7 +7,7 @@ from scripted_engine import ScriptedEngine
 from small_models import SOURCE
 
 from server.engine import Token
-from server.policy import MAX_BYTES, Suggestion, before_closers, closed_part, complete_line
+from server.policy import MAX_BYTES, Suggestion, before_closers, closed_part, complete_line, repeats_neighbours
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text("ab_ \t\n\r().'é例𝔘")
 
@@ -128,3 +128,21 @@ def test_an_engine_that_cannot_spell_the_prefix_is_not_shown() -> None:
 )
 def test_brackets_and_quotes_that_stay_open_are_not_suggested(before: str, line: str, shown: str) -> None:
     assert closed_part(before, line) == shown
+
+
+@pytest.mark.parametrize(
+    ("before", "line", "after", "repeats"),
+    [
+        ("    x.", "clear()", "\n\n    x.clear()\n", True),
+        ("    x.", "clear()", "\n    y.clear()\n    x.clear()\n", False),
+        ("    x.", "clear()", "", False),
+        ("import a\nimport a\nimp", "ort a", "", True),
+        ("import a\nimp", "ort a", "", False),
+        ("import a\nimport a\n", "import a", "\n", True),
+        ("", "import a", "\r\nimport a", True),
+    ],
+)
+def test_a_repeat_of_the_lines_around_is_not_suggested(before: str, line: str, after: str, repeats: bool) -> None:
+    assert repeats_neighbours(before + after, len(before), line) == repeats
+    shown = complete_line(before + after, len(before), ScriptedEngine(line + "\n"))
+    assert (shown is None) == repeats
