@@ -1,7 +1,7 @@
 """The engine that ships: runs a checkpoint's model.onnx with ONNX Runtime, on one thread.
 
 Keys and values stay in buffers between requests. A request that begins with the tokens of the one before it
-computes only what is new: `training/export.py` says what the graph takes.
+computes only what is new: `training/graph.py` says what the graph takes.
 """
 
 from collections.abc import Iterator, Sequence

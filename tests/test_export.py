@@ -12,7 +12,7 @@ from small_models import SOURCE, small_decoder_config, small_tokenizer
 
 from server import onnx_engine
 from server.__main__ import load_engine
-from training import checkpoint, export
+from training import checkpoint, export, graph
 from training.errors import InputError
 from training.models.bigram import BigramConfig, BigramLanguageModel
 from training.models.decoder import Decoder
@@ -79,7 +79,7 @@ def test_int8_stays_close(changes: dict[str, Any], tmp_path: Path) -> None:
 
 def test_logits_in_int8_do_not_depend_on_what_shares_the_step(tmp_path: Path) -> None:
     found = checkpoint.load(decoder_folder(tmp_path / "model"))
-    runner = export.Runner(export.graph(found).SerializeToString())
+    runner = export.Runner(graph.build(found).SerializeToString())
     together = runner.logits(torch.tensor(prompt(40)))
     for length in (1, 7, 23):
         alone = runner.logits(torch.tensor(prompt(length)))[-1]
@@ -97,7 +97,7 @@ def test_it_prints_what_int8_costs(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_a_window_of_one_token_still_answers(tmp_path: Path) -> None:
     folder = decoder_folder(tmp_path / "model", context_window_size=1)
     found = checkpoint.load(folder)
-    (folder / "model.onnx").write_bytes(export.graph(found).SerializeToString())
+    (folder / "model.onnx").write_bytes(graph.build(found).SerializeToString())
     assert len(list(onnx_engine.load(folder).stream([5], b"", lambda: False))) == 1
 
 
@@ -109,8 +109,8 @@ def test_what_cannot_be_exported_is_said(tmp_path: Path, capsys: pytest.CaptureF
     found = checkpoint.load(folder)
     next(found.model.parameters()).data[0] = float("nan")
     with pytest.raises(InputError, match="no finite numbers"):
-        export.graph(found)
+        graph.build(found)
     bigram = BigramLanguageModel.from_config(BigramConfig(vocab_size=600, context_window_size=4))
     with pytest.raises(InputError, match="expected a decoder"):
-        export.graph(checkpoint.Checkpoint(bigram, small_tokenizer(), {}))
+        graph.build(checkpoint.Checkpoint(bigram, small_tokenizer(), {}))
     assert not (folder / "model.onnx").exists()
