@@ -1,4 +1,4 @@
-"""The language server on standard input and output: `lineahead-server [--model FOLDER]`."""
+"""The language server, on standard input and output, TCP or a WebSocket: `lineahead-server [--model FOLDER]`."""
 
 import argparse
 import logging
@@ -44,7 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
         "--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER", help="a checkpoint (default: the bundled one)"
     )
     parser.add_argument("--log-file", type=Path, metavar="FILE", help="write the log here (default: standard error)")
-    parser.add_argument("--stdio", action="store_true", help="the only transport, and so without effect")
+    parser.add_argument("--stdio", action="store_true", help="standard input and output (the default)")
+    parser.add_argument("--tcp", action="store_true", help="wait for a client on a TCP port")
+    parser.add_argument("--ws", action="store_true", help="wait for a client on a WebSocket")
+    parser.add_argument("--host", default="127.0.0.1", help="bind to this address (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8888, help="bind to this port (default: 8888)")
     parser.add_argument("--version", action="version", version=f"lineahead {version('lineahead')}")
     options = parser.parse_args(arguments)
     try:
@@ -56,8 +60,13 @@ def main(arguments: list[str] | None = None) -> int:
     protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
-    server = create_server(lambda: load_engine(options.model))
-    server.start_io(stdout=protocol)
+    server = create_server(lambda folder: load_engine(Path(folder) if folder else options.model))
+    if options.tcp:
+        server.start_tcp(options.host, options.port)
+    elif options.ws:
+        server.start_ws(options.host, options.port)
+    else:
+        server.start_io(stdout=protocol)
     if server.is_loading:  # which nothing can interrupt: do not keep the client waiting for it
         logging.shutdown()
         os._exit(0)

@@ -17,7 +17,7 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
 from server.__main__ import BUNDLED_MODEL
-from server.handlers import READY
+from server.handlers import READY, STATUS
 
 SAMPLES = Path(__file__).parent / "samples"
 LOADING_SECONDS = 120  # PyTorch alone takes seconds to import, more on a busy machine
@@ -47,6 +47,7 @@ class Shown:
 
     typed: str
     suggestion: str | None
+    confidence: str
     truth: str
     milliseconds: float
 
@@ -63,6 +64,10 @@ class Client(LanguageClient):
         def logged(params: types.LogMessageParams) -> None:
             if params.message == READY:
                 self.ready.set()
+
+        @self.feature(STATUS)  # type: ignore[untyped-decorator]
+        def status(_params: object) -> None:
+            """Not shown."""
 
         @self.feature(types.WINDOW_SHOW_MESSAGE)  # type: ignore[untyped-decorator]
         def shown(params: types.ShowMessageParams) -> None:
@@ -117,17 +122,18 @@ async def _complete(client: Client, number: int, sample: str, line_start: str, t
     milliseconds = 1000 * (time.perf_counter() - started)
     items = found.items if isinstance(found, types.InlineCompletionList) else found or []
     suggestion = str(items[0].insert_text) if items else None
-    return Shown(typed, suggestion, text[begin + len(typed) : end], milliseconds)
+    confidence = items[0].command.title if items and items[0].command else ""
+    return Shown(typed, suggestion, confidence, text[begin + len(typed) : end], milliseconds)
 
 
 def show(places: list[Shown], colour: bool) -> None:
-    """Print each line with its suggestion, dim or between ⟦ ⟧, its milliseconds, and ✓ where it is what stood there."""
+    """Print each line with its suggestion, dim or between ⟦ ⟧, confidence and time; ✓: what stood in the file."""
     for place in places:
         ghost = place.suggestion or ""
         line = f"{place.typed}{DIM}{ghost}{RESET}" if colour else f"{place.typed}⟦{ghost}⟧"
         width = len(place.typed) + len(ghost) + (0 if colour else 2)
         mark = "✓" if place.suggestion == place.truth else " "
-        print(f"{line}{' ' * max(1, 88 - width)}{place.milliseconds:5.0f} ms {mark}")
+        print(f"{line}{' ' * max(1, 88 - width)}{place.confidence:>4} {place.milliseconds:5.0f} ms {mark}")
 
 
 def main(arguments: list[str] | None = None) -> int:

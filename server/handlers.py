@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
@@ -10,29 +11,46 @@ from importlib.metadata import version
 from lsprotocol import types
 from pygls.exceptions import PyglsError
 from pygls.lsp.server import LanguageServer
-from pygls.workspace import PositionCodec
+from pygls.workspace import PositionCodec, TextDocument
 
+from server import settings
 from server.engine import Engine, within
 from server.errors import ModelError
-from server.policy import Suggestion, complete_line
+from server.policy import Answer, Suggestion, complete
+from server.reasons import Reason
+from server.reuse import reuse
+from server.silence import LINE, Place
+from server.statistics import Statistics
 
 logger = logging.getLogger(__name__)
 
 TIME_BUDGET = 2.0  # seconds; who waits longer has typed on
 READY = "Lineahead: ready"  # logged to the client once the model is there
 PROGRESS_TOKEN = "lineahead/loading"
+STATUS = "lineahead/status"
 Requested = types.CompletionParams | types.InlineCompletionParams
+Load = Callable[[str], Engine]
+"""Opens the engine in a folder, the default one for ""."""
+
+# The protocol knows three line ends; pygls also splits at form feeds and U+2028, after which its positions are wrong.
+TextDocument.lines = property(lambda document: tuple(LINE.findall(document.source)))  # type: ignore[assignment,method-assign]
 
 
 class LineaheadServer(LanguageServer):
-    """pygls's server and what lives across requests: the engine, its one thread, the newest request of each kind."""
+    """pygls's server and what lives across requests: settings, engine, its one thread, the newest answers."""
 
-    def __init__(self, load: Callable[[], Engine]) -> None:
+    def __init__(self, load: Load) -> None:
         super().__init__("lineahead", version("lineahead"))
         self._load = load
         self._loading: Future[Engine] | None = None
         self._generating = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generate")
         self._newest: dict[tuple[type[Requested], str], threading.Event] = {}
+        self._answers: dict[str, tuple[Place, Answer]] = {}
+        self._snoozed_until = 0.0
+        self._problems: set[str] = set()
+        self._failure = ""
+        self.settings = settings.Settings()
+        self.statistics = Statistics()
 
     @property
     def is_loading(self) -> bool:
@@ -41,22 +59,30 @@ class LineaheadServer(LanguageServer):
 
     async def load(self) -> None:
         """Load the model on a thread of its own, and tell the person if that fails."""
-        self._loading = _in_background(self._load)
-        progress = asyncio.create_task(self._show_progress(self._loading))
+        self._failure = ""
+        self._answers.clear()
+        folder = self.settings.model
+        self._loading = loading = _in_background(lambda: self._load(folder))
+        self.tell_status()
+        progress = asyncio.create_task(self._show_progress(loading))
         try:
-            await asyncio.wrap_future(self._loading)
+            await asyncio.wrap_future(loading)
             logger.info(READY)
             self.window_log_message(types.LogMessageParams(types.MessageType.Info, READY))
         except ModelError as error:
+            self._failure = str(error)
             logger.error("%s", error)
-            self._tell(f"Lineahead has no model, and suggests nothing: {error}")
         except Exception as error:
+            self._failure = f"loading it failed ({error!r})."
             logger.exception("the model cannot be loaded")
-            self._tell(f"Lineahead has no model, and suggests nothing: loading it failed ({error!r}).")
+        if self._failure:
+            self.tell(f"Lineahead has no model, and suggests nothing: {self._failure}", types.MessageType.Error)
+        self.tell_status()
         await progress
 
-    def _tell(self, message: str) -> None:
-        self.window_show_message(types.ShowMessageParams(types.MessageType.Error, message))
+    def tell(self, message: str, kind: types.MessageType = types.MessageType.Info) -> None:
+        """Show a message to the person."""
+        self.window_show_message(types.ShowMessageParams(kind, message))
 
     async def _show_progress(self, loading: "Future[Engine]") -> None:
         window = self.client_capabilities.window
@@ -72,31 +98,130 @@ class LineaheadServer(LanguageServer):
         message = "failed" if loading.exception() else "ready"
         self.work_done_progress.end(PROGRESS_TOKEN, types.WorkDoneProgressEnd(message=message))
 
-    async def suggest(self, params: Requested) -> Suggestion | None:
+    def read_settings(self, raw: object) -> bool:
+        """Take a client's settings, report each bad one once; returns whether another model is wanted."""
+        before = self.settings
+        self.settings, problems = settings.read(raw)
+        for problem in problems:
+            if problem not in self._problems:
+                self._problems.add(problem)
+                logger.warning("%s", problem)
+                self.tell(f"Lineahead: {problem}", types.MessageType.Warning)
+        if self.settings != before:
+            self._answers.clear()
+        return self.settings.model != before.model
+
+    def snooze(self, minutes: float) -> None:
+        """Be silent for so many minutes; 0 ends that."""
+        self._snoozed_until = time.monotonic() + 60 * max(0.0, minutes) if minutes else 0.0
+        self.tell_status()
+
+    def state(self) -> tuple[str, str]:
+        """The state in a word, and what to tell a person about it."""
+        if self._failure:
+            return "failed", self._failure
+        if self._loading is None or self.is_loading:
+            return "loading", "The model is loading."
+        if time.monotonic() < self._snoozed_until:
+            return "snoozed", f"Silent for {(self._snoozed_until - time.monotonic()) / 60:.0f} minutes more."
+        if not any(self.settings.enable.values()):
+            return "off", "Switched off by the setting lineahead.enable."
+        return "ready", "Suggesting while you type."
+
+    def status(self) -> dict[str, object]:
+        """What a client may show in its status bar."""
+        state, message = self.state()
+        times = self.statistics.milliseconds
+        return {
+            "state": state,
+            "message": message,
+            "model": self.settings.model or "bundled",
+            "milliseconds": round(times[-1], 1) if times else None,
+        }
+
+    def tell_status(self) -> None:
+        """Send the status to the client."""
+        self.protocol.notify(STATUS, self.status())
+
+    def forget(self, uri: str) -> None:
+        """Drop what is kept for a document."""
+        self._answers.pop(uri, None)
+
+    def place(self, params: Requested) -> Place:
+        """Where a request asks for a suggestion."""
+        document = self.workspace.get_text_document(params.text_document.uri)
+        text = document.source
+        context = params.context
+        explicit = (
+            isinstance(context, types.InlineCompletionContext)
+            and context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
+        )
+        return Place(
+            text=text,
+            offset=min(document.offset_at_position(params.position), len(text)),
+            path=document.path or "",
+            language=document.language_id or "python",
+            explicit=explicit,
+            context=self._cells_before(document.uri),
+        )
+
+    def _cells_before(self, uri: str) -> str:
+        notebook = self.workspace.get_notebook_document(cell_uri=uri)
+        if notebook is None:
+            return ""
+        uris = [each.document for each in notebook.cells if each.kind == types.NotebookCellKind.Code]
+        before = uris[: uris.index(uri)] if uri in uris else []
+        return "".join(self.workspace.get_text_document(each).source.rstrip() + "\n\n" for each in before)
+
+    async def answer(self, params: Requested) -> Answer:
         """Ask the policy, on the engine's thread; a newer request of the same kind in the same document wins.
 
         Never raises because a suggestion failed: it logs. Cancellation stops the engine and goes on upwards.
         """
-        if self._loading is None or not self._loading.done() or self._loading.exception():
-            return None
+        started = time.perf_counter()
+        computed, found = False, Answer(reason=Reason.FAILED)
         stop = threading.Event()
         key = (type(params), params.text_document.uri)
         if stale := self._newest.get(key):
             stale.set()
         self._newest[key] = stop
         try:
-            document = self.workspace.get_text_document(params.text_document.uri)
-            text = document.source
-            offset = min(document.offset_at_position(params.position), len(text))
-            arguments = (text, offset, self._loading.result(), within(TIME_BUDGET, stop.is_set))
-            return await asyncio.get_running_loop().run_in_executor(self._generating, complete_line, *arguments)
+            if self.state()[0] in ("failed", "loading", "snoozed"):
+                found = Answer(reason=Reason(self.state()[0]))
+            else:
+                computed, found = await self._reuse_or_compute(params, stop)
         except Exception:
             logger.exception("no suggestion")
-            return None
         finally:
             stop.set()
             if self._newest.get(key) is stop:
                 del self._newest[key]
+        milliseconds = 1000 * (time.perf_counter() - started)
+        self.statistics.answered(found, milliseconds, computed)
+        shown, how = found.reason or "shown", "computed" if computed else "reused"
+        logger.info("completed in %.0f ms: %s, %s", milliseconds, shown, how)
+        if computed:
+            self.tell_status()
+        return found
+
+    async def _reuse_or_compute(self, params: Requested, stop: threading.Event) -> tuple[bool, Answer]:
+        uri, place = params.text_document.uri, self.place(params)
+        if (last := self._answers.get(uri)) and (same := reuse(*last, place)):
+            return False, same
+        if not place.explicit and self.settings.debounce:
+            await asyncio.sleep(self.settings.debounce / 1000)
+            if stop.is_set():
+                return False, Answer(reason=Reason.CANCELLED)
+        if (last := self._answers.get(uri)) and (same := reuse(*last, place)):  # popup and ghost text ask together
+            return False, same
+        assert self._loading is not None
+        arguments = (place, self.settings, self._loading.result(), within(TIME_BUDGET, stop.is_set))
+        found = await asyncio.get_running_loop().run_in_executor(self._generating, complete, *arguments)
+        if found.reason != Reason.CANCELLED:
+            self._answers[uri] = (place, found)
+        elif not stop.is_set():
+            found = Answer(reason=Reason.TIMED_OUT, detail=f"after {1000 * TIME_BUDGET:.0f} ms")
+        return True, found
 
 
 def _in_background(load: Callable[[], Engine]) -> "Future[Engine]":
@@ -114,18 +239,36 @@ def _in_background(load: Callable[[], Engine]) -> "Future[Engine]":
     return future
 
 
-def create_server(load: Callable[[], Engine]) -> LineaheadServer:
+def create_server(load: Load) -> LineaheadServer:
     """A server that loads its engine with `load` once a client is there."""
     server = LineaheadServer(load)
+
+    @server.feature(types.INITIALIZE)
+    def initialize(ls: LineaheadServer, params: types.InitializeParams) -> None:
+        ls.read_settings(params.initialization_options)
 
     @server.feature(types.INITIALIZED)
     async def initialized(ls: LineaheadServer, _params: types.InitializedParams) -> None:
         await ls.load()
 
+    @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+    async def did_change_configuration(ls: LineaheadServer, params: types.DidChangeConfigurationParams) -> None:
+        found = params.settings
+        raw = found.get("lineahead", found) if isinstance(found, dict) else found
+        if ls.read_settings(raw):
+            await ls.load()
+        else:
+            ls.tell_status()
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def did_close(ls: LineaheadServer, params: types.DidCloseTextDocumentParams) -> None:
+        ls.forget(params.text_document.uri)
+
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=["."]))
     async def completion(ls: LineaheadServer, params: types.CompletionParams) -> types.CompletionList:
-        suggestion = await ls.suggest(params)
-        items = [completion_item(suggestion, params.position, ls.workspace.position_codec)] if suggestion else []
+        answer = await ls.answer(params)
+        codec = ls.workspace.position_codec
+        items = [completion_item(each, place, params.position, codec) for place, each in enumerate(answer.suggestions)]
         # Incomplete: another character may mean another line, so that the client asks again.
         return types.CompletionList(is_incomplete=True, items=items)
 
@@ -134,22 +277,61 @@ def create_server(load: Callable[[], Engine]) -> LineaheadServer:
     async def inline_completion(
         ls: LineaheadServer, params: types.InlineCompletionParams
     ) -> types.InlineCompletionList:
-        suggestion = await ls.suggest(params)
+        answer = await ls.answer(params)
         here = types.Range(params.position, params.position)
-        items = [types.InlineCompletionItem(suggestion.text, range=here)] if suggestion else []
-        return types.InlineCompletionList(items)
+        return types.InlineCompletionList(
+            [
+                types.InlineCompletionItem(each.text, range=here, command=_accepted(ls, each))
+                for each in answer.suggestions
+            ]
+        )
+
+    @server.feature(STATUS)
+    def status(ls: LineaheadServer, _params: object) -> dict[str, object]:
+        return ls.status()
+
+    @server.command("lineahead.accepted")
+    def accepted(ls: LineaheadServer, name: str) -> None:
+        ls.statistics.accept(name)
+
+    @server.command("lineahead.whyNothing")
+    def why_nothing(ls: LineaheadServer) -> str:
+        ls.tell(message := ls.statistics.why_nothing())
+        return message
+
+    @server.command("lineahead.statistics")
+    def statistics(ls: LineaheadServer) -> str:
+        ls.tell(message := ls.statistics.summary())
+        return message
+
+    @server.command("lineahead.snooze")
+    def snooze(ls: LineaheadServer, minutes: float = 5) -> None:
+        ls.snooze(minutes)
+
+    @server.command("lineahead.restart")
+    async def restart(ls: LineaheadServer) -> None:
+        await ls.load()
 
     return server
 
 
-def completion_item(suggestion: Suggestion, cursor: types.Position, codec: PositionCodec) -> types.CompletionItem:
+def _accepted(ls: LineaheadServer, suggestion: Suggestion) -> types.Command:
+    """What a client runs when the suggestion is accepted; its title is the confidence."""
+    name = ls.statistics.show(suggestion.text)
+    return types.Command(f"{suggestion.confidence:.0%}", "lineahead.accepted", arguments=[name])
+
+
+def completion_item(
+    suggestion: Suggestion, rank: int, cursor: types.Position, codec: PositionCodec
+) -> types.CompletionItem:
     """An item that replaces the word at the cursor by itself and the suggestion: clients filter by that word."""
     start = types.Position(cursor.line, cursor.character - codec.client_num_units(suggestion.word))
     text = suggestion.word + suggestion.text
     return types.CompletionItem(
         label=text.strip(),
         kind=types.CompletionItemKind.Text,
-        detail="lineahead",
+        detail=f"lineahead {suggestion.confidence:.0%}",
         filter_text=text,
+        sort_text=f"{rank:03}",
         text_edit=types.TextEdit(types.Range(start, cursor), text),
     )

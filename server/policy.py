@@ -1,25 +1,26 @@
-"""What is suggested at a place in a text, and when nothing is: pure functions, without LSP."""
+"""What is suggested at a place in a text, and why not, where nothing is: pure functions, without LSP."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
 from server import prompt
+from server.checks import before_closers, closed_part, objection
 from server.drafts import repeat_of_context
-from server.engine import Engine
+from server.engine import Engine, Sampling
 from server.prompt import HEALED_BYTES, Prompt
+from server.reasons import Reason
+from server.settings import Settings
+from server.silence import CLOSERS, Place, in_empty_block, indentation, silence
 
 MAX_TOKENS = 64
-MAX_BYTES = 120
+MAX_BYTES = 120  # of a line
+MOST_SUGGESTIONS = 3
+ATTEMPTS = (None, *(Sampling(seed=seed) for seed in range(6)))  # the likeliest, then drawn ones
 
-REST_OF_LINE = re.compile(r"[^\r\n]*")
 WORD_END = re.compile(r"\w+\Z")
-QUOTES = "\"'"
-QUOTE = re.compile(r"\"{3}|'{3}|[\"']")
-STRING_PREFIX = re.compile(r"\b[rbfuRBFU]{1,2}\Z")
-CLOSERS = frozenset(")]}:, \t" + QUOTES)
-OPENING = {")": "(", "]": "[", "}": "{"}
 
 
 @dataclass(frozen=True)
@@ -27,126 +28,127 @@ class Suggestion:
     """Text to insert at the cursor."""
 
     text: str
-    """The rest of the line: no line break, no white space at its end."""
+    """The rest of the line, sometimes a few lines: no line break and no white space at its end."""
     word: str
     """The letters, digits and underscores before the cursor that `text` goes on from; often none."""
+    confidence: float = 1.0
+    """The model's probability of exactly this text."""
 
 
-def complete_line(
-    text: str, offset: int, engine: Engine, stop: Callable[[], bool] = lambda: False
-) -> Suggestion | None:
-    """The likeliest rest of the line at an offset in a text; None for nothing, or when `stop` says so.
+@dataclass(frozen=True)
+class Answer:
+    """Suggestions, or why there is none."""
 
-    Silent where anything but closing brackets, quotes, commas and colons stands right of the cursor.
-    """
-    rest = _rest_of_line(text, offset)
-    if not CLOSERS.issuperset(rest):
-        return None
+    suggestions: tuple[Suggestion, ...] = ()
+    """The best one first: by characters saved × probability."""
+    reason: Reason | None = None
+    detail: str = ""
+    """The number behind the reason, where there is one."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the model wrote, and how sure it was."""
+
+    text: bytes
+    marks: list[tuple[int, float]]
+    """After each token: the length of `text`, and the log of its probability up to there."""
+    ended: bool
+    """Whether the model ended the last line, instead of a limit."""
+
+
+def complete(place: Place, settings: Settings, engine: Engine, stop: Callable[[], bool] = lambda: False) -> Answer:
+    """The likeliest rest of the line at a place; several different ones where it was asked for explicitly."""
+    if reason := silence(place, settings):
+        return Answer(reason=reason)
     reserved = min(MAX_TOKENS + HEALED_BYTES, engine.context_window_size // 2)
     budget = max(1, engine.context_window_size - reserved)
-    asked = prompt.build(text[:offset], engine.vocabulary, budget, text[offset:])
+    before = place.context + place.text[: place.offset]
+    asked = prompt.build(before, engine.vocabulary, budget, place.text[place.offset :])
     if asked is None:
-        return None
-    line = before_closers(_generate(asked, engine, stop), rest.strip())
-    line = closed_part(text[text.rfind("\n", 0, offset) + 1 : offset], line).rstrip()
-    if not line or stop() or repeats_neighbours(text, offset, line):
-        return None
-    word = WORD_END.search(text, text.rfind("\n", 0, offset) + 1, offset)
-    return Suggestion(line, word[0] if word else "")
+        return Answer(reason=Reason.BLANK)
+    lines = settings.max_lines if in_empty_block(place) else 1
+    threshold = 0.0 if place.explicit else settings.confidence
+    found: dict[str, Suggestion] = {}
+    refused: Answer | None = None
+    for sampling in ATTEMPTS if place.explicit else ATTEMPTS[:1]:
+        written = _generate(asked, engine, stop, lines, sampling)
+        if stop():
+            return Answer(reason=Reason.CANCELLED)
+        judged = _judge(place, written, threshold)
+        if judged.suggestions:
+            found.setdefault(judged.suggestions[0].text, judged.suggestions[0])
+        refused = refused or judged
+        if len(found) == MOST_SUGGESTIONS:
+            break
+    if not found:
+        return refused or Answer(reason=Reason.BLANK)
+    return Answer(tuple(sorted(found.values(), key=lambda each: -len(each.text) * each.confidence)))
 
 
-def _rest_of_line(text: str, offset: int) -> str:
-    found = REST_OF_LINE.match(text, offset)
-    return found[0] if found else ""
-
-
-def _generate(asked: Prompt, engine: Engine, stop: Callable[[], bool]) -> str:
-    """What the model writes behind the bytes it was asked to write again, up to the line's end."""
-    length, written, ended = len(asked.required), b"", False
-    tokens = engine.stream(asked.token_ids, asked.required, stop, draft=repeat_of_context)
+def _generate(
+    asked: Prompt, engine: Engine, stop: Callable[[], bool], lines: int, sampling: Sampling | None
+) -> Written:
+    """What the model writes behind the bytes that it was asked to write again, up to the end of the last line."""
+    length, written, ended, log_probability = len(asked.required), b"", False, 0.0
+    marks: list[tuple[int, float]] = []
+    tokens = engine.stream(asked.token_ids, asked.required, stop, sampling, draft=repeat_of_context)
     for token in islice(tokens, MAX_TOKENS + HEALED_BYTES):
         token_bytes = engine.vocabulary.token_bytes[token.id]
         written += token_bytes
-        ended = not token_bytes or b"\n" in written[length:] or b"\r" in written[length:]
-        if ended or len(written) - length >= MAX_BYTES:
+        new = written[length:].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        ended = not token_bytes or new.count(b"\n") >= lines
+        if len(written) > length or ended:
+            log_probability += token.log_probability
+            marks.append((max(0, len(written) - length), log_probability))
+        if ended or len(new) - new.rfind(b"\n") > MAX_BYTES:
             break
     if not written.startswith(asked.required):  # the vocabulary could not spell it
-        return ""
+        return Written(b"", [], False)
+    return Written(written[length:], marks, ended)
+
+
+def _judge(place: Place, written: Written, threshold: float) -> Answer:
+    """The sure part of what was written, without what does not belong into the file; or why nothing is left."""
+    least = math.log(threshold) if threshold > 0 else -math.inf
+    sure = [mark for mark in written.marks if mark[1] >= least]  # a beginning: probabilities only fall
+    if written.marks and not sure:
+        probability = math.exp(written.marks[0][1])
+        return Answer(reason=Reason.NOTHING_SURE, detail=f"{probability:.2f} is under {threshold:.2f}")
+    length, log_probability = sure[-1] if sure else (0, 0.0)
+    cut = length < len(written.text) or not written.ended
     # Bytes that are no text end the line, as do the line ends that only Unicode knows.
-    new = written[length:].decode("utf-8", errors="replace").partition("\ufffd")[0]
-    line = new.splitlines()[0] if new else ""
-    return line if ended else re.sub(r"\w+\Z", "", line)  # cut at the limit: no half word at the end
+    text = written.text[:length].decode("utf-8", errors="replace").partition("\ufffd")[0]
+    follows = written.text[length : length + 4].decode("utf-8", errors="ignore")[:1]
+    if cut and (not follows or follows == "_" or follows.isalnum()):
+        text = WORD_END.sub("", text)  # no half word at the end
+    if cut:
+        text = text.rstrip(".")  # nor half an attribute
+    inserted, whole = _fitting(place, text)
+    complete = whole and not (cut and len(inserted) >= len(text.rstrip()))
+    if not inserted.strip() and sure and cut and threshold:
+        return Answer(reason=Reason.NOTHING_SURE, detail=f"only {math.exp(log_probability):.2f} for less than a word")
+    if reason := objection(place, inserted, complete):
+        return Answer(reason=reason)
+    word = WORD_END.search(place.line_before)
+    return Answer((Suggestion(inserted, word[0] if word else "", math.exp(log_probability)),))
 
 
-def before_closers(line: str, rest: str) -> str:
-    """The part of a suggested line that fits before closers that stand right of the cursor already.
-
-    >>> before_closers("item.price for item in items)", ")")
-    'item.price for item in items'
-    """
-    if not rest:
-        return line
-    opened: list[str] = []
-    quote = ""
-    inside_string = rest[0] in QUOTES
-    for place, character in enumerate(line):
-        if place > 0 and line[place - 1] == "\\":
-            continue
-        if character == rest[0] and not quote and (inside_string or not opened):
-            return line[:place]
-        if quote or character in QUOTES:
-            quote = "" if character == quote else quote or character
-        elif character in "([{":
-            opened.append(character)
-        elif opened and OPENING.get(character) == opened[-1]:
-            opened.pop()
-    return line
-
-
-def repeats_neighbours(text: str, offset: int, line: str) -> bool:
-    """Whether a suggestion would make the line the same as the next one, or as the two before it."""
-    before, after = text[:offset].splitlines() or [""], text[offset:].splitlines()
-    if text[:offset].endswith(("\n", "\r")):
-        before.append("")
-    whole = (before[-1] + line).strip()
-    following = next((each.strip() for each in after[1:] if each.strip()), "")
-    return whole == following or [each.strip() for each in before[-3:-1]] == [whole, whole]
-
-
-def closed_part(before: str, line: str) -> str:
-    """The part of a suggested line before the first bracket or quote that it opens and does not close.
-
-    `before` is the line's text left of the suggestion: a quote that is open there is closed by the next one.
-
-    >>> closed_part("for name in ", "sorted(sorted(")
-    'sorted'
-    """
-    text, place, quote = before + line, 0, ""
-    opened: list[tuple[str, int]] = []  # brackets and quotes that are open, and where they stand
-    while place < len(text):
-        found = QUOTE.match(text, place)
-        width = 1
-        if text[place] == "\\":
-            width = 2
-        elif quote:
-            if text.startswith(quote, place):
-                width, quote = len(quote), ""
-                opened.pop()
-        elif text[place] == "#":
-            break
-        elif found and not _is_apostrophe(text, place):
-            quote, width = found[0], len(found[0])
-            prefix = STRING_PREFIX.search(text, max(0, place - 3), place)
-            opened.append((quote, prefix.start() if prefix else place))
-        elif text[place] in "([{":
-            opened.append((text[place], place))
-        elif opened and OPENING.get(text[place]) == opened[-1][0]:
-            opened.pop()
-        place += width
-    cut = next((start for _, start in opened if start >= len(before)), len(text))
-    return line[: cut - len(before)]
-
-
-def _is_apostrophe(text: str, place: int) -> bool:
-    """Whether a quote follows a letter, as in prose, and that is not the prefix of a string."""
-    return place > 0 and text[place - 1].isalnum() and not STRING_PREFIX.search(text, max(0, place - 3), place)
+def _fitting(place: Place, text: str) -> tuple[str, bool]:
+    """The lines of a text that fit at a place, and whether its last line was left whole."""
+    first, *more = re.split(r"\r\n|\r|\n", text)
+    first = first.splitlines()[0] if first else ""
+    rest = place.line_after.strip()
+    part = before_closers(first, rest)
+    if not CLOSERS.issuperset(rest) and rest in part:  # code follows, and was asked for all the same
+        part = part[: part.index(rest)]
+    part = closed_part(place.line_before, part).rstrip()
+    whole = first[len(part) :].strip() == rest
+    kept = [part]
+    if part == first.rstrip() and not rest:
+        column = indentation(place.line_before + part)
+        for line in more:
+            if not line.strip() or indentation(line) < column or closed_part("", line) != line:
+                break
+            kept.append(line.rstrip())
+    return "\n".join(kept), whole

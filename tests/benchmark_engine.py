@@ -28,7 +28,9 @@ from server import onnx_engine
 from server.__main__ import BUNDLED_MODEL
 from server.engine import Token
 from server.onnx_engine import OnnxEngine
-from server.policy import complete_line
+from server.policy import complete
+from server.settings import Settings
+from server.silence import Place
 from training import checkpoint
 
 CACHED, WRITTEN, PROMPTS = 400, 16, 20  # tokens in the buffers, tokens written, prompts of a comparison
@@ -90,14 +92,14 @@ def replay(engine: OnnxEngine, texts: Sequence[str]) -> None:
                 edited = text[: start + typed] + text[start + len(line) :]
                 prompts = len(prompt_tokens)
                 began = time.perf_counter()
-                suggestion = complete_line(edited, start + typed, engine)
+                answer = complete(Place(edited, start + typed), Settings(), engine)
                 if len(prompt_tokens) == prompts:
                     continue  # silent without asking the model
                 times.append(1000 * (time.perf_counter() - began))
                 reused += engine.reused >= prompt_tokens[-1] / 2
                 if typed == probed:
                     asked += 1
-                    exact += suggestion is not None and suggestion.text == line[typed:]
+                    exact += [each.text for each in answer.suggestions] == [line[typed:]]
     engine.stream = stream  # type: ignore[method-assign]
     p50, p95 = np.percentile(times, [50, 95])
     print(f"| {len(texts)} files, {len(times):,} keys | | aim |\n| --- | --- | --- |")

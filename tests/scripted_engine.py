@@ -71,4 +71,4 @@ class EndlessEngine(ScriptedEngine):
 
 
 if __name__ == "__main__":
-    create_server(lambda: EndlessEngine(Path(sys.argv[1]))).start_io()
+    create_server(lambda _: EndlessEngine(Path(sys.argv[1]))).start_io()

@@ -65,7 +65,8 @@ async def started(
     client = pytest_lsp.make_test_lsp_client()
     await client.start_io(*command, cwd=cwd)
     able = types.ClientCapabilities(window=types.WindowClientCapabilities(work_done_progress=progress))
-    found = await client.initialize_session(types.InitializeParams(able))
+    options = {"maxLines": 1, "confidence": 0, "debounce": 0}  # a model of one text is not sure of anything else
+    found = await client.initialize_session(types.InitializeParams(able, initialization_options=options))
     try:
         yield client, found.capabilities
     finally:
@@ -160,7 +161,8 @@ async def test_ghost_text_and_popup_continue_the_line(client: LanguageClient) ->
     word = types.Range(types.Position(LINE, COLUMN + 5), types.Position(LINE, COLUMN + 8))
     assert item.text_edit == types.TextEdit(word, "items.append(item)")
     assert item.filter_text == item.label == "items.append(item)"
-    assert item.detail == "lineahead"
+    assert item.detail is not None
+    assert item.detail.startswith("lineahead ")
 
 
 @shared_loop
@@ -198,6 +200,58 @@ async def test_neither_initialize_nor_exit_waits_for_the_model(model: Path) -> N
     async with started(*SERVER, "--model", str(model)) as (client, _):
         assert await ghosts(client, opened(client, PUSH), LINE, COLUMN) == []  # PyTorch alone takes longer to import
         assert client.log_messages == []
+
+
+@shared_loop
+async def test_commands_tell_what_happened(client: LanguageClient) -> None:
+    async def run(command: str, *arguments: object) -> object:
+        return await client.workspace_execute_command_async(types.ExecuteCommandParams(command, list(arguments)))
+
+    uri = opened(client, PUSH, "told.py")
+    assert await ghosts(client, uri, LINE - 1, 4) == []
+    assert "inside a word" in str(await run("lineahead.whyNothing"))
+    assert "inside a word" in client.messages[-1].message
+    found = await client.text_document_inline_completion_async(inline_params(uri, LINE, COLUMN))
+    assert isinstance(found, types.InlineCompletionList)
+    command = found.items[0].command
+    assert command is not None
+    await run(command.command, *(command.arguments or []))
+    await run(command.command, *(command.arguments or []))  # counts once
+    assert "1 accepted, 23 characters saved" in str(await run("lineahead.statistics"))
+    await run("lineahead.snooze", 5)
+    assert await ghosts(client, uri, LINE, COLUMN) == []
+    assert "snoozing" in str(await run("lineahead.whyNothing"))
+    await run("lineahead.snooze", 0)
+    assert await ghosts(client, uri, LINE, COLUMN) == ["self.items.append(item)"]
+
+
+@shared_loop
+async def test_settings_change_while_it_runs(client: LanguageClient) -> None:
+    uri = opened(client, PUSH, "set.py")
+
+    def configure(**settings: object) -> None:
+        client.workspace_did_change_configuration(types.DidChangeConfigurationParams({"lineahead": settings}))
+
+    configure(enable={"python": False})
+    assert await ghosts(client, uri, LINE, COLUMN) == []
+    client.messages.clear()
+    for _ in range(2):  # is told once
+        configure(maxLines="many", confidence=0, debounce=0)
+        assert (await ghosts(client, uri, LINE, COLUMN))[0].startswith("self.items.append(item)")
+    assert [each.message for each in client.messages] == [
+        "Lineahead: lineahead.maxLines: expected int from 1 to 20, found 'many'; using 4"
+    ]
+    client.messages.clear()
+    configure(maxLines=1, confidence=0, debounce=0)
+
+
+@shared_loop
+async def test_lines_end_where_the_protocol_says(client: LanguageClient) -> None:
+    odd = "# a\x0cb\u2028c\n"  # one line for the protocol, three for Python
+    uri = opened(client, odd + "xy = 1\n", "odd.py")
+    assert await ghosts(client, uri, 1, 1) == []
+    asked = types.ExecuteCommandParams("lineahead.whyNothing", [])
+    assert "inside a word" in str(await client.workspace_execute_command_async(asked))
 
 
 async def test_cancelled_and_outdated_requests_stop_at_once(tmp_path: Path) -> None:

@@ -38,8 +38,11 @@ def test_the_bundled_model_needs_no_pytorch() -> None:
     code = f"""
 import sys
 from server.__main__ import BUNDLED_MODEL, load_engine
-from server.policy import complete_line
-assert complete_line("import os\\nimport sys\\n\\nfor name in os.li", 43, load_engine(BUNDLED_MODEL))
+from server.policy import complete
+from server.settings import Settings
+from server.silence import Place
+place = Place("import os\\nimport sys\\n\\nfor name in os.li", 43)
+assert complete(place, Settings(confidence=0), load_engine(BUNDLED_MODEL)).suggestions
 print({heavy})
 """
     shown = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)

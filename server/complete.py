@@ -1,0 +1,70 @@
+"""Complete one place of one's own: `lineahead complete FILE:LINE:COLUMN`, both counted from 1."""
+
+import argparse
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from server.__main__ import BUNDLED_MODEL, load_engine
+from server.errors import ModelError
+from server.policy import complete
+from server.reasons import EXPLANATIONS
+from server.settings import Settings
+from server.silence import LINE, Place
+
+DIM, RESET = "\x1b[2;3m", "\x1b[0m"
+
+
+def read_place(where: str) -> Place:
+    """The place that FILE:LINE:COLUMN names; the column behind a line's last character is its end.
+
+    Raises ValueError for what is no place in a file, and OSError for a file that cannot be read.
+    """
+    name, line, column = [*where.rsplit(":", 2), "", ""][:3]
+    if not line.isdecimal() or not column.isdecimal() or int(line) < 1 or int(column) < 1:
+        raise ValueError(f"expected FILE:LINE:COLUMN, both numbers from 1, found {where!r}")
+    text = Path(name).read_bytes().decode("utf-8", errors="replace")
+    lines = [*LINE.findall(text), ""]
+    if int(line) > len(lines):
+        raise ValueError(f"{name} has {len(lines)} lines, found {where!r}")
+    length = len(lines[int(line) - 1].rstrip("\r\n"))
+    if int(column) > length + 1:
+        raise ValueError(f"line {line} of {name} has {length} characters, found {where!r}")
+    return Place(text, sum(map(len, lines[: int(line) - 1])) + int(column) - 1, path=name)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="lineahead", description="Suggest the rest of a line of Python.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("complete", help="complete a place of a file", description=__doc__)
+    command.add_argument("where", metavar="FILE:LINE:COLUMN")
+    command.add_argument("--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER", help="another checkpoint")
+    options = parser.parse_args(arguments)
+    try:
+        place, engine = read_place(options.where), load_engine(options.model)
+    except (ValueError, OSError, ModelError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    colour = "NO_COLOR" not in os.environ and ("FORCE_COLOR" in os.environ or sys.stdout.isatty())
+    began = time.perf_counter()
+    answer = complete(place, Settings(), engine)
+    milliseconds = 1000 * (time.perf_counter() - began)
+    if answer.reason:
+        detail = f": {answer.detail}" if answer.detail else ""
+        print(f"while typing: nothing ({answer.reason}), {EXPLANATIONS[answer.reason]}{detail}")
+    for name, found in (
+        ("while typing", answer),
+        ("asked for", complete(replace(place, explicit=True), Settings(), engine)),
+    ):
+        for each in found.suggestions:
+            ghost = f"{DIM}{each.text}{RESET}" if colour else f"⟦{each.text}⟧"
+            print(f"{name}: {place.line_before}{ghost}{place.line_after}  {each.confidence:.0%}")
+    print(f"{milliseconds:.0f} ms")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""What a person can set, and what becomes of what a client sends."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_type_hints
+
+import cattrs
+
+BOUNDS = {"debounce": (0, 1000), "max_lines": (1, 20), "confidence": (0, 1)}
+CLIENT_ONLY = frozenset({"interpreter", "trace"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Each one is in the editor's settings as `lineahead.` and its name in camel case."""
+
+    enable: dict[str, bool] = field(default_factory=lambda: {"python": True})
+    """Which language ids are completed; "*" stands for all that are not named."""
+    debounce: int = 15
+    """Milliseconds without a new key before a suggestion that nobody asked for by name is computed."""
+    max_lines: int = 4
+    """The most lines of a suggestion in an empty block; it is one line everywhere else."""
+    comments_and_strings: Literal["never", "lineEnd", "always"] = "lineEnd"
+    """Whether text in comments and strings is completed: nowhere, where nothing follows on the line, everywhere."""
+    confidence: float = 0.25
+    """What is less probable than this is not shown, unless it was asked for by name."""
+    model: str = ""
+    """A model folder; the bundled model where it is empty."""
+    log: str = ""
+    """A file to which requests are saved, with the code that they are about; none where it is empty."""
+
+
+def _exactly(kind: type) -> Any:
+    """A hook that takes values of one JSON type as they are: cattrs alone would make True of "no"."""
+
+    def structure(value: Any, _: Any) -> Any:
+        if kind is float and type(value) is int:
+            return float(value)
+        if type(value) is not kind:
+            raise ValueError
+        return value
+
+    return structure
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(detailed_validation=False)
+    for kind in (bool, int, float, str):
+        converter.register_structure_hook(kind, _exactly(kind))
+    return converter
+
+
+CONVERTER = _converter()
+TYPES = get_type_hints(Settings)
+
+
+def camel_case(name: str) -> str:
+    """A field's name as a client writes it.
+
+    >>> camel_case("max_lines")
+    'maxLines'
+    """
+    head, *tail = name.split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
+def read(raw: object) -> tuple[Settings, list[str]]:
+    """Settings from a JSON object, and what is wrong with it: a bad value is left at its default."""
+    if raw is None:
+        return Settings(), []
+    if not isinstance(raw, dict):
+        return Settings(), [f"lineahead: expected an object with settings, found {raw!r}; using the defaults"]
+    defaults, good, problems = Settings(), {}, []
+    known = {camel_case(each.name): each.name for each in fields(Settings)}
+    for key, value in raw.items():
+        if key in CLIENT_ONLY or (value is None and key in known):
+            continue
+        if key not in known:
+            problems.append(f"lineahead.{key}: no such setting; there are {', '.join(known)}")
+            continue
+        name = known[key]
+        low, high = BOUNDS.get(name, (None, None))
+        try:
+            found = CONVERTER.structure(value, TYPES[name])
+            if low is not None and high is not None and not low <= found <= high:
+                raise ValueError
+            good[name] = found
+        except Exception:  # what cattrs raises depends on the type
+            bounds = f" from {low} to {high}" if low is not None else ""
+            expected = getattr(TYPES[name], "__name__", "") or str(TYPES[name])
+            if name == "comments_and_strings":
+                expected = '"never", "lineEnd" or "always"'
+            elif name == "enable":
+                expected = 'an object such as {"python": true}'
+            default = getattr(defaults, name)
+            problems.append(f"lineahead.{key}: expected {expected}{bounds}, found {value!r}; using {default!r}")
+    return Settings(**good), problems

@@ -1,0 +1,106 @@
+"""What a person sees, case by case: each file in tests/behaviour is a text with a cursor and what must come of it.
+
+A case has header lines `key: value`, a line `---`, and the text with the cursor as ‸. `rule` says what it is about.
+`writes` (JSON) is what a scripted engine writes there, with `probability` for each of its bytes; without it the
+bundled model writes. `shown` (JSON) is the first suggestion, `starts` how it begins, `never` (JSON list) what no
+suggestion may hold, `silent` a Reason, `count` the fewest different suggestions. The rest is place and settings.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import pytest
+from scripted_engine import ScriptedEngine
+
+from server.__main__ import BUNDLED_MODEL, load_engine
+from server.engine import Draft, Engine, Sampling, Stop, Token
+from server.policy import complete
+from server.reasons import Reason
+from server.settings import read
+from server.silence import Place
+
+FOLDER = Path(__file__).parent / "behaviour"
+CASES = sorted(FOLDER.rglob("*.case"))
+KEYS = {
+    "rule", "writes", "probability", "shown", "starts", "never", "silent", "count",
+    "settings", "explicit", "path", "language", "context", "newline",
+}  # fmt: skip
+
+
+class UnsureEngine(ScriptedEngine):
+    """Writes its script with a given probability for each byte."""
+
+    def __init__(self, script: str, probability: float) -> None:
+        super().__init__(script)
+        self._bytes, self._log = script.encode(), math.log(probability)
+
+    def stream(
+        self,
+        token_ids: Sequence[int],
+        required: bytes,
+        stop: Stop,
+        sampling: Sampling | None = None,
+        draft: Draft | None = None,
+    ) -> Iterator[Token]:
+        single = [self.vocabulary.token_bytes.index(bytes([byte])) for byte in self._bytes]
+        again = len(required)
+        for place, token in enumerate(super().stream(token_ids, required + self._bytes, stop)):
+            if place >= again + len(single):
+                return
+            yield Token(token.id, self._log if place >= again else 0.0)
+
+
+@cache
+def bundled() -> Engine:
+    return load_engine(BUNDLED_MODEL)
+
+
+def read_case(path: Path) -> tuple[dict[str, str], str]:
+    header, _, text = path.read_text(encoding="utf-8").partition("\n---\n")
+    found = dict(line.split(": ", 1) for line in header.splitlines())
+    assert set(found) <= KEYS, set(found) - KEYS
+    return found, text.removesuffix("\n")
+
+
+def test_there_are_enough_cases() -> None:
+    assert len(CASES) >= 60
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_behaviour(path: Path) -> None:
+    case, text = read_case(path)
+    assert text.count("‸") == 1
+    if case.get("newline") == "crlf":
+        text = text.replace("\n", "\r\n")
+    place = Place(
+        text=text.replace("‸", ""),
+        offset=text.index("‸"),
+        path=case.get("path", "work.py"),
+        language=case.get("language", "python"),
+        explicit=case.get("explicit") == "true",
+        context=json.loads(case.get("context", '""')),
+    )
+    settings, problems = read(json.loads(case.get("settings", "{}")))
+    assert not problems
+    engine = bundled()
+    if "writes" in case:
+        engine = UnsureEngine(json.loads(case["writes"]), float(case.get("probability", 1)))
+    answer = complete(place, settings, engine)
+    shown = [each.text for each in answer.suggestions]
+    assert {"shown", "starts", "never", "silent", "count"} & set(case), "a case expects something"
+    if "silent" in case:
+        assert (shown, answer.reason) == ([], Reason(case["silent"])), answer.detail
+    elif "shown" in case or "starts" in case or "count" in case:
+        assert shown, (answer.reason, answer.detail)
+    if "shown" in case:
+        assert shown[0] == json.loads(case["shown"])
+    if "starts" in case:
+        assert shown[0].startswith(json.loads(case["starts"])), shown
+    for part in json.loads(case.get("never", "[]")):
+        assert not any(part in each for each in shown), shown
+    assert len(set(shown)) >= int(case.get("count", 0))
+    again = [each.text for each in complete(place, settings, engine).suggestions]
+    assert again == shown, "the same place has the same suggestion"
