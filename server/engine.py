@@ -71,6 +71,10 @@ class Engine(Protocol):
         """
         ...
 
+    def log_probabilities(self, token_ids: Sequence[int]) -> list[float]:
+        """The log probability, in nats, of each token but the first, given those before it; at most a window."""
+        ...
+
 
 Step = Callable[[int, Sequence[int], int], NDArray[np.float32]]
 """step(position, tokens, rows): forget what follows the first `position` tokens, compute these after them, and
@@ -140,6 +144,14 @@ def _choose(
     drawn = int(np.searchsorted(cumulative[:kept], random.random() * cumulative[:kept][-1]))
     place = int(order[min(drawn, kept - 1)])
     return place, float(shifted[place]) - log_total
+
+
+def log_probabilities_of(logits: NDArray[np.float32], tokens: Sequence[int]) -> list[float]:
+    """The log probability, in nats, of one token a row of logits (N, V)."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    chosen = shifted[np.arange(len(tokens)), list(tokens)] - np.log(np.exp(shifted).sum(axis=-1))
+    found: list[float] = chosen.tolist()
+    return found
 
 
 def within(seconds: float, stop: Stop) -> Stop:

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
+from typing import Any
 
 from lsprotocol import types
-from pygls.exceptions import PyglsError
+from pygls.exceptions import JsonRpcException, PyglsError
 from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol
 from pygls.workspace import PositionCodec, TextDocument
 
 from server import settings
@@ -21,6 +23,7 @@ from server.reasons import Reason
 from server.reuse import reuse
 from server.silence import LINE, Place
 from server.statistics import Statistics
+from server.surprise import bits_per_byte, surprise
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +39,24 @@ Load = Callable[[str], Engine]
 TextDocument.lines = property(lambda document: tuple(LINE.findall(document.source)))  # type: ignore[assignment,method-assign]
 
 
+class Protocol(LanguageServerProtocol):
+    """pygls's protocol, which leaves a request without an answer if its parameters are not what they should be."""
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """Messages as objects."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "method" in data and isinstance(data.get("id"), int | str):
+                self._send_response(data["id"], error=error.to_response_error())
+            raise
+
+
 class LineaheadServer(LanguageServer):
     """pygls's server and what lives across requests: settings, engine, its one thread, the newest answers."""
 
     def __init__(self, load: Load) -> None:
-        super().__init__("lineahead", version("lineahead"))
+        super().__init__("lineahead", version("lineahead"), protocol_cls=Protocol)
         self._load = load
         self._loading: Future[Engine] | None = None
         self._generating = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generate")
@@ -51,6 +67,10 @@ class LineaheadServer(LanguageServer):
         self._failure = ""
         self.settings = settings.Settings()
         self.statistics = Statistics()
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Log what a client did wrong; pygls would put it before the person."""
+        logger.error("%s: %r", getattr(source, "__name__", source), error)
 
     @property
     def is_loading(self) -> bool:
@@ -172,6 +192,21 @@ class LineaheadServer(LanguageServer):
         uris = [each.document for each in notebook.cells if each.kind == types.NotebookCellKind.Code]
         before = uris[: uris.index(uri)] if uri in uris else []
         return "".join(self.workspace.get_text_document(each).source.rstrip() + "\n\n" for each in before)
+
+    async def perplexity(self, uri: str) -> dict[str, object]:
+        """How surprising an open document is to the model, its most surprising lines first."""
+        if self.state()[0] in ("failed", "loading"):
+            raise RuntimeError(f"Lineahead is not ready: {self.state()[1]}")
+        assert self._loading is not None
+        text, engine = self.workspace.get_text_document(uri).source, self._loading.result()
+        lines = await asyncio.get_running_loop().run_in_executor(self._generating, surprise, text, engine)
+        mean = bits_per_byte(lines)
+        ranked = sorted((each for each in lines if each.text.strip()), key=lambda each: -each.bits_per_byte)
+        shown = [
+            {"line": each.line, "text": each.text, "bits": each.bits, "bitsPerByte": each.bits_per_byte}
+            for each in ranked
+        ]
+        return {"bitsPerByte": mean, "perplexity": 2**mean, "lines": shown}
 
     async def answer(self, params: Requested) -> Answer:
         """Ask the policy, on the engine's thread; a newer request of the same kind in the same document wins.
@@ -303,6 +338,10 @@ def create_server(load: Load) -> LineaheadServer:
     def statistics(ls: LineaheadServer) -> str:
         ls.tell(message := ls.statistics.summary())
         return message
+
+    @server.command("lineahead.perplexity")
+    async def perplexity(ls: LineaheadServer, uri: str) -> dict[str, object]:
+        return await ls.perplexity(uri)
 
     @server.command("lineahead.snooze")
     def snooze(ls: LineaheadServer, minutes: float = 5) -> None:

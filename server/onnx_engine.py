@@ -14,7 +14,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from server import vocabulary as vocabularies
-from server.engine import Draft, Sampling, Stop, Token, decode
+from server.engine import Draft, Sampling, Stop, Token, decode, log_probabilities_of
 from server.errors import ModelError
 from server.vocabulary import Vocabulary
 
@@ -67,6 +67,15 @@ class OnnxEngine:
             self._step, self._vocabulary, token_ids, required, lambda: mine != self._streams or stop(),
             window=self._window, tokens_a_step=PREFILL_TOKENS, computed=self.reused, sampling=sampling, draft=draft,
         )  # fmt: skip
+
+    def log_probabilities(self, token_ids: Sequence[int]) -> list[float]:
+        """Score tokens; see `Engine.log_probabilities`. Ends the stream that is under way."""
+        self._streams += 1
+        found: list[float] = []
+        for start in range(0, len(token_ids) - 1, PREFILL_TOKENS):
+            tokens = token_ids[start : min(start + PREFILL_TOKENS, len(token_ids) - 1)]
+            found += log_probabilities_of(self._step(start, tokens, len(tokens)), token_ids[start + 1 :][: len(tokens)])
+        return found
 
     def _step(self, position: int, tokens: Sequence[int], rows: int) -> NDArray[np.float32]:
         total, bind = position + len(tokens), self._binding.bind_cpu_input

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from server.engine import Draft, Sampling, Step, Stop, Token, decode
+from server.engine import Draft, Sampling, Step, Stop, Token, decode, log_probabilities_of
 from server.errors import ModelError
 from server.vocabulary import DOCUMENT_START, Vocabulary
 from training import checkpoint
@@ -53,6 +53,11 @@ class TorchEngine:
             self._stepper(), self._vocabulary, token_ids, required, stop,
             window=window + LONGEST_SLIDE, tokens_a_step=window, sampling=sampling,
         )  # fmt: skip
+
+    def log_probabilities(self, token_ids: Sequence[int]) -> list[float]:
+        """Score tokens; see `Engine.log_probabilities`."""
+        rows = len(token_ids) - 1
+        return log_probabilities_of(self._stepper()(0, token_ids[:-1], rows), token_ids[1:]) if rows > 0 else []
 
     def _stepper(self) -> Step:
         context: list[int] = []

@@ -46,6 +46,9 @@ class ScriptedEngine:
                 return
             yield Token(token, 0.0)
 
+    def log_probabilities(self, token_ids: Sequence[int]) -> list[float]:
+        return [-1.0] * (len(token_ids) - 1)
+
 
 class EndlessEngine(ScriptedEngine):
     """Says in `folder` that it has started, waits until it is stopped, and says that it was."""

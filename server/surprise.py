@@ -1,0 +1,57 @@
+"""How surprising a text is to the model, line by line."""
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import accumulate
+
+from server.engine import Engine, Stop
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a text."""
+
+    line: int
+    """Counted from 0."""
+    text: str
+    bits: float
+    """Minus the base-2 logarithm of its probability after what comes before, its indentation included."""
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Comparable between lines: over the bytes of the text and one line break."""
+        return self.bits / (len(self.text.encode("utf-8", errors="replace")) + 1)
+
+
+def surprise(text: str, engine: Engine, stop: Stop = lambda: False) -> list[Line]:
+    """The bits of each line, every token after at least half a window of text where there is that much.
+
+    Ends early, with the lines so far, when `stop` says so.
+    """
+    vocabulary, window = engine.vocabulary, engine.context_window_size
+    clean = text.replace("\r\n", "\n").encode("utf-8", errors="replace")
+    tokens = vocabulary.encode(clean.decode())
+    ends = list(accumulate(len(vocabulary.token_bytes[token]) for token in tokens))
+    if vocabulary.document_start is not None:
+        tokens, ends = [vocabulary.document_start, *tokens], [0, *ends]
+    lines = clean.decode().split("\n")
+    breaks = [place for place, byte in enumerate(clean) if byte == ord("\n")]
+    bits, known, start = [0.0] * len(lines), 1, 0
+    while known < len(tokens) and not stop():
+        found = engine.log_probabilities(tokens[start : start + window])
+        for token, log_probability in enumerate(found[known - start - 1 :], start=known):
+            # A token may hold a line break and the next line's indentation: it belongs to that line.
+            piece = vocabulary.token_bytes[tokens[token]].rstrip(b"\n")
+            last = ends[token - 1] + max(0, len(piece) - 1)
+            bits[bisect_left(breaks, last)] -= log_probability / math.log(2)
+            known = token + 1
+        start += max(1, window // 2)
+    done = len(lines) if known >= len(tokens) else bisect_left(breaks, ends[known - 1])
+    return [Line(number, lines[number], bits[number]) for number in range(done)]
+
+
+def bits_per_byte(lines: list[Line]) -> float:
+    """The mean over all bytes of all lines; not a number for none."""
+    size = sum(len(each.text.encode("utf-8", errors="replace")) + 1 for each in lines)
+    return sum(each.bits for each in lines) / size if size else math.nan
