@@ -45,6 +45,9 @@ def test_every_command_is_run_somewhere(command: str, tiny_run: Path, tiny_argum
     if words[0] == "make":
         assert command in CI
         assert f"{words[1]}: .venv/" in MAKEFILE
+    elif words[0] == ".venv/bin/lineahead":
+        command = str(Path(sys.executable).with_name("lineahead"))
+        subprocess.run([command, *words[1:]], cwd=ROOT, capture_output=True, check=True)
     elif words[:2] == [".venv/bin/python", "-m"] and words[2].startswith("training."):
         run_in_small(words, tiny_run, tiny_arguments)
     elif words[0] == ".venv/bin/torchrun":
