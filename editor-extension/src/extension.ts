@@ -1,0 +1,88 @@
+// The extension: start the server, show its status, offer its commands. What knows more lives in the other files.
+
+import * as vscode from "vscode";
+import { LanguageClient, State } from "vscode-languageclient/node";
+import { clientOptions, findInterpreter, languages, serverOptions } from "./server";
+import { setUp } from "./setup";
+import { createStatusBar, type Status, showMenu, toggle } from "./status";
+import { hideSurprise, toggleSurprise } from "./surprise";
+
+let client: LanguageClient | undefined;
+
+export async function activate(context: vscode.ExtensionContext): Promise<void> {
+  const log = vscode.window.createOutputChannel("Lineahead", { log: true });
+  const status = createStatusBar();
+  context.subscriptions.push(log, status);
+
+  async function stop(): Promise<void> {
+    const leaving = client;
+    client = undefined;
+    await vscode.commands.executeCommand("setContext", "lineahead.running", false);
+    await leaving?.dispose(2000).catch((error) => log.warn(`the server was ended: ${error}`));
+  }
+
+  async function start(): Promise<void> {
+    status.show({ state: "loading", message: "The server is starting." });
+    try {
+      const interpreter = await findInterpreter(context);
+      if (!interpreter) {
+        status.show({ state: "absent", message: "Lineahead has no server yet: click, then Set up." });
+        return;
+      }
+      log.info(`server: ${interpreter}`);
+      const started = new LanguageClient(
+        "lineahead",
+        "Lineahead",
+        serverOptions(interpreter, context),
+        clientOptions(log),
+      );
+      client = started;
+      started.onNotification("lineahead/status", (now: Status) => status.show(now));
+      started.onDidChangeState(({ newState }) => {
+        // The client starts a server that has ended again, some times; what it does not start again stays ended.
+        if (client === started && newState === State.Stopped) {
+          status.show({ state: "failed", message: "The server has ended: see the log, or restart it." });
+        }
+      });
+      await started.start();
+      await vscode.commands.executeCommand("setContext", "lineahead.running", true);
+      status.show(await started.sendRequest<Status>("lineahead/status"));
+    } catch (error) {
+      log.error(error instanceof Error ? error : String(error));
+      status.show({ state: "failed", message: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  let latest: Promise<void> = Promise.resolve(); // one start or stop at a time
+  const restart = () => {
+    latest = latest.then(stop).then(start);
+    return latest;
+  };
+
+  const alias = (name: string, target: string) =>
+    vscode.commands.registerCommand(`lineahead.${name}`, () => vscode.commands.executeCommand(target));
+  context.subscriptions.push(
+    alias("trigger", "editor.action.inlineSuggest.trigger"),
+    alias("acceptWord", "editor.action.inlineSuggest.acceptNextWord"),
+    alias("acceptLine", "editor.action.inlineSuggest.acceptNextLine"),
+    alias("next", "editor.action.inlineSuggest.showNext"),
+    alias("previous", "editor.action.inlineSuggest.showPrevious"),
+    vscode.commands.registerCommand("lineahead.setUp", () => setUp(context, log, stop).then(restart)),
+    vscode.commands.registerCommand("lineahead.restartServer", restart),
+    vscode.commands.registerCommand("lineahead.showLog", () => log.show()),
+    vscode.commands.registerCommand("lineahead.menu", () => showMenu(status.now())),
+    vscode.commands.registerCommand("lineahead.toggle", toggle),
+    vscode.commands.registerCommand("lineahead.showPerplexity", () => toggleSurprise()),
+    vscode.workspace.onDidChangeTextDocument(({ document }) => hideSurprise(document)),
+    vscode.workspace.onDidGrantWorkspaceTrust(restart),
+    vscode.workspace.onDidChangeConfiguration((change) => {
+      const unknown = client && languages().some((each) => !client?.clientOptions.documentSelector?.includes(each));
+      if (unknown || change.affectsConfiguration("lineahead.interpreter")) restart();
+    }),
+  );
+  await restart();
+}
+
+export async function deactivate(): Promise<void> {
+  await client?.dispose(2000);
+}

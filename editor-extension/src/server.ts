@@ -1,0 +1,96 @@
+// Which Python runs the server, with which command line, and what the client tells it.
+
+import { execFile } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import * as vscode from "vscode";
+import type { LanguageClientOptions, ServerOptions } from "vscode-languageclient/node";
+
+/** -P: a folder `server` in the person's project is not the server. */
+const SERVER = ["-P", "-m", "server"];
+
+/** PYTHONPATH may lead to another `server` too; Python takes an empty one for none. */
+const ENVIRONMENT = { PYTHONPATH: "", PYTHONUTF8: "1" };
+
+/** The environment that "Set up" makes in the extension's storage, and the file that says that it is whole. */
+export function privateEnvironment(context: vscode.ExtensionContext) {
+  const folder = join(context.globalStorageUri.fsPath, "environment");
+  const python = process.platform === "win32" ? join(folder, "Scripts", "python.exe") : join(folder, "bin", "python");
+  return { folder, python, ready: join(folder, "lineahead-wheel") };
+}
+
+/** The wheel that came with the extension. */
+export function packedWheel(context: vscode.ExtensionContext): string {
+  const folder = context.asAbsolutePath("wheel");
+  const name = existsSync(folder) && readdirSync(folder).find((each) => each.endsWith(".whl"));
+  if (!name) throw new Error(`${folder}: expected the server's wheel, found none; install the extension again`);
+  return join(folder, name);
+}
+
+/** Why this interpreter cannot run the server; undefined if it can. */
+async function problemWith(python: string): Promise<string | undefined> {
+  try {
+    const env = { ...process.env, ...ENVIRONMENT };
+    const { stdout } = await promisify(execFile)(python, [...SERVER, "--version"], { env, timeout: 20_000 });
+    return stdout.startsWith("lineahead ") ? undefined : `it runs another server: ${stdout.trim()}`;
+  } catch (error) {
+    const { stderr, message } = error as { stderr?: string; message: string };
+    return (stderr || message).trim().split("\n").at(-1);
+  }
+}
+
+/** The interpreter that the Python extension runs the person's code with: it comes from the workspace, so trust first. */
+async function activeInterpreter(): Promise<string | undefined> {
+  const extension = vscode.extensions.getExtension("ms-python.python");
+  if (!extension || !vscode.workspace.isTrusted) return undefined;
+  try {
+    const { environments } = await extension.activate();
+    const active = await environments.resolveEnvironment(environments.getActiveEnvironmentPath());
+    return active?.executable.uri?.fsPath;
+  } catch {
+    return undefined; // it has its own ways to say what is wrong with it
+  }
+}
+
+/**
+ * The interpreter that runs the server: the setting, the Python extension's if it has the package, the private one.
+ * Throws if the setting names one that cannot; undefined if there is none yet.
+ */
+export async function findInterpreter(context: vscode.ExtensionContext): Promise<string | undefined> {
+  const named = vscode.workspace.getConfiguration("lineahead").get("interpreter", "").trim();
+  if (named) {
+    const problem = await problemWith(named);
+    if (problem) {
+      throw new Error(
+        `lineahead.interpreter: expected a Python with the package lineahead, found ${named}: ${problem}`,
+      );
+    }
+    return named;
+  }
+  const active = await activeInterpreter();
+  if (active && !(await problemWith(active))) return active;
+  const own = privateEnvironment(context);
+  const whole = existsSync(own.ready) && readFileSync(own.ready, "utf8") === packedWheel(context).split(/[\\/]/).at(-1);
+  return whole && !(await problemWith(own.python)) ? own.python : undefined;
+}
+
+export function serverOptions(python: string, context: vscode.ExtensionContext): ServerOptions {
+  const cwd = vscode.Uri.joinPath(context.extensionUri, "..").fsPath; // any folder but the person's
+  return { command: python, args: SERVER, options: { env: { ...process.env, ...ENVIRONMENT }, cwd } };
+}
+
+/** The language ids that `lineahead.enable` names, Python first; "*" only says how the server takes all others. */
+export function languages(): string[] {
+  const enable = vscode.workspace.getConfiguration("lineahead").get<Record<string, boolean>>("enable", {});
+  return [...new Set(["python", ...Object.keys(enable).filter((each) => each !== "*")])];
+}
+
+export function clientOptions(log: vscode.LogOutputChannel): LanguageClientOptions {
+  return {
+    documentSelector: languages(), // matches notebook cells too
+    initializationOptions: vscode.workspace.getConfiguration("lineahead"),
+    synchronize: { configurationSection: "lineahead" },
+    outputChannel: log,
+  };
+}

@@ -1,0 +1,107 @@
+// The item in the status bar and the menu behind it.
+
+import * as vscode from "vscode";
+
+export interface Status {
+  /** "absent": there is no server to start yet; the others are the server's own words. */
+  state: "absent" | "loading" | "ready" | "off" | "snoozed" | "failed";
+  message: string;
+  milliseconds?: number | null;
+}
+
+const ICONS: Record<Status["state"], string> = {
+  absent: "$(cloud-download)",
+  loading: "$(sync~spin)",
+  ready: "$(chevron-right)",
+  off: "$(circle-slash)",
+  snoozed: "$(bell-slash)",
+  failed: "$(error)",
+};
+
+function isEnabled(language: string): boolean {
+  const enable = vscode.workspace.getConfiguration("lineahead").get<Record<string, boolean>>("enable", {});
+  return enable[language] ?? enable["*"] ?? false;
+}
+
+/** The item shows the server's last status, or that the language of the active editor is switched off. */
+export function createStatusBar() {
+  const item = vscode.window.createStatusBarItem("status", vscode.StatusBarAlignment.Right, 100);
+  item.name = "Lineahead";
+  item.command = "lineahead.menu";
+  item.show();
+  let last: Status = { state: "loading", message: "The server is starting." };
+
+  const now = (): Status => {
+    const language = vscode.window.activeTextEditor?.document.languageId;
+    return last.state === "ready" && language && !isEnabled(language)
+      ? { state: "off", message: `Switched off for ${language} files.` }
+      : last;
+  };
+  const draw = () => {
+    const { state, message, milliseconds } = now();
+    const detail = state === "ready" ? (milliseconds == null ? "" : ` ${Math.round(milliseconds)} ms`) : ` ${state}`;
+    item.text = `${ICONS[state]} Lineahead${state === "absent" ? ": set up" : detail}`;
+    item.tooltip = message;
+    item.accessibilityInformation = { label: `Lineahead: ${state}. ${message}`, role: "button" };
+    item.backgroundColor = state === "failed" ? new vscode.ThemeColor("statusBarItem.errorBackground") : undefined;
+  };
+  const listeners = [
+    vscode.window.onDidChangeActiveTextEditor(draw),
+    vscode.workspace.onDidChangeConfiguration((change) => change.affectsConfiguration("lineahead.enable") && draw()),
+  ];
+  draw();
+  return {
+    now,
+    show(status: Status): void {
+      last = status;
+      draw();
+    },
+    dispose: () => vscode.Disposable.from(item, ...listeners).dispose(),
+  };
+}
+
+/** Switch the active editor's language on or off, where the setting was made. */
+export async function toggle(): Promise<void> {
+  const language = vscode.window.activeTextEditor?.document.languageId ?? "python";
+  const settings = vscode.workspace.getConfiguration("lineahead");
+  const enable = { ...settings.get<Record<string, boolean>>("enable", {}), [language]: !isEnabled(language) };
+  const inWorkspace = settings.inspect("enable")?.workspaceValue !== undefined;
+  await settings.update("enable", enable, !inWorkspace);
+}
+
+type Choice = vscode.QuickPickItem & { command: string; arguments?: unknown[] };
+
+/** What can be done now; `status` decides what comes first. */
+export async function showMenu(status: Status): Promise<void> {
+  const language = vscode.window.activeTextEditor?.document.languageId ?? "python";
+  const choices: Choice[] = [];
+  if (status.state === "absent") {
+    choices.push({ label: "$(cloud-download) Set up", detail: "Install the server, once", command: "lineahead.setUp" });
+  } else {
+    const label = isEnabled(language)
+      ? `$(circle-slash) Switch off for ${language}`
+      : `$(check) Switch on for ${language}`;
+    if (status.state === "failed") {
+      choices.push({ label: "$(debug-restart) Restart the server", command: "lineahead.restartServer" });
+    }
+    choices.push({ label, command: "lineahead.toggle" });
+    if (status.state === "snoozed") {
+      choices.push({ label: "$(bell) Wake", command: "lineahead.snooze", arguments: [0] });
+    } else {
+      for (const minutes of [5, 30]) {
+        const label = `$(bell-slash) Snooze for ${minutes} minutes`;
+        choices.push({ label, command: "lineahead.snooze", arguments: [minutes] });
+      }
+    }
+    choices.push({ label: "$(question) Why nothing here?", command: "lineahead.whyNothing" });
+    choices.push({ label: "$(graph) Statistics", command: "lineahead.statistics" });
+  }
+  choices.push({
+    label: "$(gear) Settings",
+    command: "workbench.action.openSettings",
+    arguments: ["@ext:lineahead.lineahead"],
+  });
+  choices.push({ label: "$(output) Log", command: "lineahead.showLog" });
+  const choice = await vscode.window.showQuickPick(choices, { title: "Lineahead", placeHolder: status.message });
+  if (choice) await vscode.commands.executeCommand(choice.command, ...(choice.arguments ?? []));
+}
