@@ -1,0 +1,246 @@
+// A real VS Code in a real browser: code-server with the installed .vsix, and headless Chromium in front of it.
+
+import { execFileSync, spawn } from "node:child_process";
+import { globSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { chromium } from "playwright-core";
+
+export { sleep };
+
+const HERE = join(import.meta.dirname, "..");
+export const EDITORS = join(HERE, ".editors");
+export const OUT = join(HERE, "out");
+export const PYTHON = join(EDITORS, "python", "bin", "python");
+export const VSIX = join(HERE, "lineahead.vsix");
+const NODE = process.execPath; // Node 24, which code-server needs
+const CODE_SERVER = join(EDITORS, "workbench/node_modules/code-server/out/node/entry.js");
+const GHOST = ".ghost-text-decoration, .ghost-text, .suggest-preview-text";
+
+// Quiet, and otherwise as it comes: what a person sees first is what is tested.
+const SETTINGS = {
+  "workbench.startupEditor": "none",
+  "workbench.tips.enabled": false,
+  "workbench.enableExperiments": false,
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
+  "telemetry.telemetryLevel": "off",
+  "update.mode": "none",
+  "extensions.autoUpdate": false,
+  "extensions.autoCheckUpdates": false,
+  "extensions.ignoreRecommendations": true,
+  "chat.disableAIFeatures": true,
+  "chat.commandCenter.enabled": false,
+  "security.workspace.trust.enabled": false,
+  "git.enabled": false,
+  "files.autoSave": "off",
+  "editor.minimap.enabled": false,
+};
+
+/** Ask until the answer is true; an error that says what was waited for, and what was found last. */
+export async function until(what, ask, milliseconds = 15_000) {
+  const end = Date.now() + milliseconds;
+  let found;
+  do {
+    found = await ask();
+    if (found) return found;
+    await sleep(40);
+  } while (Date.now() < end);
+  throw new Error(`waited ${milliseconds} ms for ${what}; found ${JSON.stringify(found)}`);
+}
+
+const freePort = () =>
+  new Promise((resolve) => {
+    const server = net.createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+
+/** A workbench in a clean profile; `machine` holds the settings that only a machine can have. */
+export async function startWorkbench(name, { machine = {}, user = {}, environment = {} } = {}) {
+  const folder = join(OUT, name);
+  rmSync(folder, { recursive: true, force: true });
+  const paths = {
+    workspace: join(folder, "project"),
+    profile: join(folder, "profile"),
+    extensions: join(folder, "extensions"),
+  };
+  for (const path of [paths.workspace, paths.extensions, `${paths.profile}/User`, `${paths.profile}/Machine`]) {
+    mkdirSync(path, { recursive: true });
+  }
+  const writeSettings = (settings) =>
+    writeFileSync(`${paths.profile}/User/settings.json`, JSON.stringify({ ...SETTINGS, ...settings }));
+  const writeMachineSettings = (settings) =>
+    writeFileSync(`${paths.profile}/Machine/settings.json`, JSON.stringify(settings));
+  writeSettings(user);
+  writeMachineSettings(machine);
+  const env = {
+    ...process.env,
+    XDG_CONFIG_HOME: `${folder}/config`,
+    XDG_DATA_HOME: `${folder}/data`,
+    EXTENSIONS_GALLERY: '{"serviceUrl": ""}',
+    ...environment,
+  };
+  const profile = [
+    "--extensions-dir",
+    paths.extensions,
+    "--user-data-dir",
+    paths.profile,
+    "--config",
+    `${folder}/config.yaml`,
+  ];
+  execFileSync(NODE, [CODE_SERVER, ...profile, "--install-extension", VSIX], {
+    env: { ...env, PATH: process.env.PATH },
+    stdio: "pipe",
+  });
+
+  const port = await freePort();
+  const log = openSync(`${folder}/code-server.log`, "w");
+  const options = [
+    "--auth",
+    "none",
+    "--bind-addr",
+    `127.0.0.1:${port}`,
+    "--disable-telemetry",
+    "--disable-update-check",
+  ];
+  const child = spawn(
+    NODE,
+    [CODE_SERVER, ...profile, ...options, "--disable-getting-started-override", paths.workspace],
+    {
+      stdio: ["ignore", log, log],
+      env,
+    },
+  );
+  const url = `http://127.0.0.1:${port}`;
+  await until(
+    "code-server",
+    () =>
+      fetch(`${url}/healthz`).then(
+        (answer) => answer.ok,
+        () => false,
+      ),
+    60_000,
+  );
+  const browser = await chromium.launchPersistentContext(`${folder}/browser`, {
+    executablePath: "/usr/bin/chromium",
+    headless: true,
+    viewport: { width: 1100, height: 620 },
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--no-first-run",
+      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ],
+  });
+  const page = browser.pages()[0] ?? (await browser.newPage());
+  await page.goto(`${url}/?folder=${paths.workspace}`);
+  await page.locator(".explorer-folders-view, .explorer-viewlet").first().waitFor({ timeout: 60_000 });
+
+  const press = async (...keys) => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  const type = (text, delay = 30) => page.keyboard.type(text, { delay });
+  const read = (file) => readFileSync(join(paths.workspace, file), "utf8");
+  const status = () =>
+    page
+      .locator('.statusbar-item [aria-label^="Lineahead: "]')
+      .first()
+      .getAttribute("aria-label", { timeout: 500 })
+      .catch(() => "");
+
+  const workbench = {
+    page,
+    press,
+    type,
+    read,
+    status,
+    paths,
+    writeSettings,
+    writeMachineSettings,
+    path: (file) => join(paths.workspace, file),
+    picture: (what) => page.screenshot({ path: join(OUT, `${what}.png`) }),
+    /** The server's own log, as the extension keeps it. */
+    log: () =>
+      globSync(`${paths.profile}/logs/**/Lineahead.log`)
+        .map((file) => readFileSync(file, "utf8"))
+        .join(""),
+    count: (pattern) => workbench.log().match(pattern)?.length ?? 0,
+    waitForStatus: (start, milliseconds = 60_000) =>
+      until(`the status ${start}`, async () => (await status())?.startsWith(`Lineahead: ${start}`), milliseconds),
+    /** The ghost text, further lines included; "" for none. */
+    async ghost() {
+      const parts = await page.locator(GHOST).allTextContents();
+      return [...new Set(parts)].join("\n").replaceAll("\u00a0", " ");
+    },
+    waitForGhost: (milliseconds = 15_000) => until("ghost text", () => workbench.ghost(), milliseconds),
+    async save(file, want) {
+      await press("Control+s");
+      await until(`${file} to be saved as ${JSON.stringify(want)}`, () => read(file) === want || null, 5000).catch(
+        (error) => {
+          throw new Error(`${error.message}; the file is ${JSON.stringify(read(file))}`);
+        },
+      );
+    },
+    /** Open a file of the project with the cursor where `text` has a ‸. */
+    async open(file, text) {
+      const at = text.indexOf("‸");
+      const before = text.slice(0, at).split("\n");
+      writeFileSync(join(paths.workspace, file), text.replace("‸", ""));
+      const [line, column] = [before.length, before.at(-1).length + 1];
+      const row = page.locator(".quick-input-list .monaco-list-row", { hasText: file }).first();
+      for (let attempt = 0; ; attempt++) {
+        // Quick Open answers nothing until the extension host is up.
+        await press("Escape", "Escape", "Control+p");
+        await page.locator(".quick-input-widget input").waitFor();
+        await type(file, 5);
+        try {
+          await row.waitFor({ timeout: 3000 });
+          break;
+        } catch (error) {
+          if (attempt === 12) throw error;
+        }
+      }
+      await type(`:${line}:${column}`, 5);
+      await row.waitFor();
+      await press("Enter");
+      await page.locator(".tab.active", { hasText: file }).waitFor();
+      await page.locator(".quick-input-widget").waitFor({ state: "hidden" });
+      await page.locator(".editor-instance .monaco-editor.focused").waitFor();
+      await page.locator(".statusbar-item", { hasText: `Ln ${line}, Col ${column}` }).waitFor();
+    },
+    /** A command by its name, from the palette. */
+    async command(title) {
+      await press("Escape", "F1");
+      await page.locator(".quick-input-widget input").waitFor();
+      await type(title, 5);
+      await page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().click();
+    },
+    /** An entry of the menu behind the status. */
+    async menu(label) {
+      await page.locator('.statusbar-item [aria-label^="Lineahead: "]').first().click();
+      await page.locator(".quick-input-list .monaco-list-row", { hasText: label }).first().click();
+    },
+    notification: async () => (await page.locator(".notification-list-item-message").allTextContents()).join("\n"),
+    async waitForNotification(part, milliseconds = 15_000) {
+      return until(
+        `a message with ${part}`,
+        async () => ((await workbench.notification()).includes(part) ? workbench.notification() : ""),
+        milliseconds,
+      );
+    },
+    async stop() {
+      await browser.close();
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGTERM");
+      const late = setTimeout(() => child.kill("SIGKILL"), 5000);
+      await ended;
+      clearTimeout(late);
+    },
+  };
+  return workbench;
+}
