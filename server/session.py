@@ -33,6 +33,9 @@ TIME_BUDGET = 2.0  # seconds; who waits longer has typed on
 READY = "Lineahead: ready"  # logged to the client once the model is there
 PROGRESS_TOKEN = "lineahead/loading"
 STATUS = "lineahead/status"
+NOTEBOOKS = types.NotebookDocumentSyncOptions(
+    [types.NotebookDocumentFilterWithCells(cells=[types.NotebookCellLanguage("python")])]
+)
 Requested = types.CompletionParams | types.InlineCompletionParams
 Load = Callable[[str], Engine]
 """Opens the engine in a folder, the default one for ""."""
@@ -58,7 +61,7 @@ class LineaheadServer(LanguageServer):
     """pygls's server and what lives across requests: settings, engine, its one thread, the newest answers."""
 
     def __init__(self, load: Load) -> None:
-        super().__init__("lineahead", version("lineahead"), protocol_cls=Protocol)
+        super().__init__("lineahead", version("lineahead"), protocol_cls=Protocol, notebook_document_sync=NOTEBOOKS)
         self._load = load
         self._loading: Future[Engine] | None = None
         self._generating = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generate")

@@ -21,7 +21,8 @@ class RawClient:
         )
         self.heard: list[dict[str, Any]] = []
         self._number = 0
-        parameters = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": options}
+        able: dict[str, object] = {"notebookDocument": {"synchronization": {}}}
+        parameters = {"processId": None, "rootUri": None, "capabilities": able, "initializationOptions": options}
         self.capabilities = self.ask("initialize", parameters)["result"]["capabilities"]
         self.tell("initialized", {})
 

@@ -106,6 +106,26 @@ def test_large_files(server: RawClient, text: str) -> None:
     server.tell("textDocument/didClose", {"textDocument": {"uri": "file:///large.py"}})
 
 
+def test_cells_before_this_one_are_known(server: RawClient) -> None:
+    assert server.capabilities["notebookDocumentSync"]["notebookSelector"]
+    cells = {"nb:/1#a": "measurements = [1, 2]", "nb:/1#b": "print(measu"}
+    server.tell(
+        "notebookDocument/didOpen",
+        {
+            "notebookDocument": {
+                "uri": "file:///work.ipynb",
+                "notebookType": "jupyter-notebook",
+                "version": 1,
+                "cells": [{"kind": 2, "document": uri} for uri in cells],
+            },
+            "cellTextDocuments": [
+                {"uri": uri, "languageId": "python", "version": 1, "text": text} for uri, text in cells.items()
+            ],
+        },
+    )
+    assert server.ghost("nb:/1#b", 0, 11, explicit=True)[0].startswith("rements")
+
+
 def test_a_document_that_changes_while_it_is_completed(server: RawClient) -> None:
     server.open(URI, TEXT)
     for version in range(2, 30):

@@ -1,0 +1,18 @@
+"""Every setting exists once in the extension's package.json, as the server knows it."""
+
+import json
+from pathlib import Path
+
+from server.settings import CLIENT_ONLY, Settings, camel_case, read
+
+PACKAGE = Path(__file__).parents[1] / "editor-extension" / "package.json"
+
+
+def test_the_extension_and_the_server_have_the_same_settings() -> None:
+    configuration = json.loads(PACKAGE.read_text(encoding="utf-8"))["contributes"]["configuration"]
+    groups = configuration if isinstance(configuration, list) else [configuration]
+    offered = {name.removeprefix("lineahead."): each for group in groups for name, each in group["properties"].items()}
+    assert all(each.get("description") or each.get("markdownDescription") for each in offered.values())
+    defaults = {name: each["default"] for name, each in offered.items() if name not in CLIENT_ONLY}
+    assert set(defaults) == {camel_case(name) for name in Settings.__dataclass_fields__}
+    assert read(defaults) == (Settings(), [])
