@@ -5,6 +5,7 @@ import builtins
 import keyword
 import re
 import warnings
+from collections.abc import Callable
 
 from server.reasons import Reason
 from server.silence import COMMENT_OR_STRING, Place, indentation
@@ -20,10 +21,11 @@ MOST_PARSED = 50_000  # characters: a few milliseconds
 KNOWN = frozenset(dir(builtins)) | frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
 
 
-def objection(place: Place, inserted: str, complete: bool) -> Reason | None:
+def objection(place: Place, inserted: str, complete: bool, knows: Callable[[str], bool]) -> Reason | None:
     """Why a suggestion is not shown; None if nothing speaks against it.
 
-    `complete` says that its last line ends where the model ended it, instead of where it stopped being sure.
+    `complete` says that its last line ends where the model ended it, instead of where it stopped being sure; `knows`
+    says whether a name stands elsewhere in the project.
     """
     if not inserted.strip():
         return Reason.BLANK
@@ -37,7 +39,7 @@ def objection(place: Place, inserted: str, complete: bool) -> Reason | None:
         return Reason.BAD_INDENTATION
     if complete and breaks_parsing(place, inserted):
         return Reason.DOES_NOT_PARSE
-    if unknown_names(place, inserted):
+    if any(not knows(name) for name in unknown_names(place, inserted)):
         return Reason.UNKNOWN_NAME
     return None
 

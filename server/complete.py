@@ -10,7 +10,9 @@ from pathlib import Path
 from server.__main__ import BUNDLED_MODEL, load_engine
 from server.engine import Engine
 from server.errors import ModelError
+from server.memory import Memory
 from server.policy import complete
+from server.project import read_folders
 from server.reasons import EXPLANATIONS
 from server.replay import replay
 from server.settings import Settings
@@ -27,6 +29,7 @@ def read_place(where: str) -> Place:
     name, line, column = [*where.rsplit(":", 2), "", ""][:3]
     if not line.isdecimal() or not column.isdecimal() or int(line) < 1 or int(column) < 1:
         raise ValueError(f"expected FILE:LINE:COLUMN, both numbers from 1, found {where!r}")
+    name = str(Path(name).resolve())
     text = Path(name).read_bytes().decode("utf-8", errors="replace")
     lines = [*LINE.findall(text), ""]
     if int(line) > len(lines):
@@ -68,15 +71,17 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     colour = "NO_COLOR" not in os.environ and ("FORCE_COLOR" in os.environ or sys.stdout.isatty())
+    memory = Memory()
+    read_folders([Path(place.path).parent], memory)
     began = time.perf_counter()
-    answer = complete(place, Settings(), engine)
+    answer = complete(place, Settings(), engine, code_base=memory)
     milliseconds = 1000 * (time.perf_counter() - began)
     if answer.reason:
         detail = f": {answer.detail}" if answer.detail else ""
         print(f"while typing: nothing ({answer.reason}), {EXPLANATIONS[answer.reason]}{detail}")
     for name, found in (
         ("while typing", answer),
-        ("asked for", complete(replace(place, explicit=True), Settings(), engine)),
+        ("asked for", complete(replace(place, explicit=True), Settings(), engine, code_base=memory)),
     ):
         for each in found.suggestions:
             ghost = f"{DIM}{each.text}{RESET}" if colour else f"⟦{each.text}⟧"

@@ -1,10 +1,14 @@
 """LSP ↔ policy: register, map positions. Nothing else."""
 
+from typing import Any
+
 from lsprotocol import types
 from pygls.workspace import PositionCodec
 
 from server.policy import Suggestion
-from server.session import READY, STATUS, LineaheadServer, Load
+from server.session import READY, STATUS, LineaheadServer, Load, Requested
+from server.silence import Place
+from server.statistics import Offered
 
 __all__ = ["READY", "STATUS", "completion_item", "create_server"]
 
@@ -20,6 +24,17 @@ def create_server(load: Load) -> LineaheadServer:
     @server.feature(types.INITIALIZED)
     async def initialized(ls: LineaheadServer, _params: types.InitializedParams) -> None:
         await ls.load()
+        await ls.watch_project()
+        await ls.read_project()
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    def did_change_watched_files(ls: LineaheadServer, params: types.DidChangeWatchedFilesParams) -> None:
+        for each in params.changes:
+            ls.file_changed(each.uri)
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    async def did_change_workspace_folders(ls: LineaheadServer, _params: types.DidChangeWorkspaceFoldersParams) -> None:
+        await ls.read_project()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def did_change_configuration(ls: LineaheadServer, params: types.DidChangeConfigurationParams) -> None:
@@ -36,7 +51,7 @@ def create_server(load: Load) -> LineaheadServer:
 
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=["."]))
     async def completion(ls: LineaheadServer, params: types.CompletionParams) -> types.CompletionList:
-        answer = await ls.answer(params)
+        _, answer = await ls.answer(params)
         codec = ls.workspace.position_codec
         items = [completion_item(each, place, params.position, codec) for place, each in enumerate(answer.suggestions)]
         # Incomplete: another character may mean another line, so that the client asks again.
@@ -47,11 +62,11 @@ def create_server(load: Load) -> LineaheadServer:
     async def inline_completion(
         ls: LineaheadServer, params: types.InlineCompletionParams
     ) -> types.InlineCompletionList:
-        answer = await ls.answer(params)
+        place, answer = await ls.answer(params)
         here = types.Range(params.position, params.position)
         return types.InlineCompletionList(
             [
-                types.InlineCompletionItem(each.text, range=here, command=_accepted(ls, each))
+                types.InlineCompletionItem(each.text, range=here, command=_report(ls, params, place, each))
                 for each in answer.suggestions
             ]
         )
@@ -62,7 +77,15 @@ def create_server(load: Load) -> LineaheadServer:
 
     @server.command("lineahead.accepted")
     def accepted(ls: LineaheadServer, name: str) -> None:
-        ls.statistics.accept(name)
+        ls.accept(name)
+
+    @server.feature("textDocument/didShowCompletion")
+    def did_show(ls: LineaheadServer, params: Any) -> None:
+        ls.statistics.seen += bool(_name_in(params))
+
+    @server.feature("textDocument/didPartiallyAcceptCompletion")
+    def did_partially_accept(ls: LineaheadServer, params: Any) -> None:
+        ls.statistics.accept(_name_in(params), int(getattr(params, "acceptedLength", 0)))
 
     @server.command("lineahead.whyNothing")
     def why_nothing(ls: LineaheadServer) -> str:
@@ -89,10 +112,17 @@ def create_server(load: Load) -> LineaheadServer:
     return server
 
 
-def _accepted(ls: LineaheadServer, suggestion: Suggestion) -> types.Command:
+def _report(ls: LineaheadServer, params: Requested, place: Place, suggestion: Suggestion) -> types.Command:
     """What a client runs when the suggestion is accepted; its title is the confidence."""
-    name = ls.statistics.show(suggestion.text)
+    line = (place.line_before + suggestion.text).strip()
+    name = ls.statistics.offer(Offered(params.text_document.uri, line, len(suggestion.text)))
     return types.Command(f"{suggestion.confidence:.0%}", "lineahead.accepted", arguments=[name])
+
+
+def _name_in(params: Any) -> str:
+    """The name of a suggestion in the item that a client sends back; "" where there is none."""
+    arguments = getattr(getattr(getattr(params, "item", None), "command", None), "arguments", None) or [""]
+    return str(arguments[0])
 
 
 def completion_item(

@@ -10,6 +10,7 @@ from server import prompt
 from server.checks import before_closers, closed_part, objection
 from server.drafts import repeat_of_context
 from server.engine import Engine, Sampling
+from server.memory import CodeBase, Memory
 from server.prompt import HEALED_BYTES, Prompt
 from server.reasons import Reason
 from server.settings import Settings
@@ -19,6 +20,8 @@ MAX_TOKENS = 64
 MAX_BYTES = 120  # of a line
 MOST_SUGGESTIONS = 3
 ATTEMPTS = (None, *(Sampling(seed=seed) for seed in range(6)))  # the likeliest, then drawn ones
+
+NO_CODE = Memory()  # only the text at hand
 
 WORD_END = re.compile(r"\w+\Z")
 
@@ -57,7 +60,13 @@ class Written:
     """Whether the model ended the last line, instead of a limit."""
 
 
-def complete(place: Place, settings: Settings, engine: Engine, stop: Callable[[], bool] = lambda: False) -> Answer:
+def complete(
+    place: Place,
+    settings: Settings,
+    engine: Engine,
+    stop: Callable[[], bool] = lambda: False,
+    code_base: CodeBase = NO_CODE,
+) -> Answer:
     """The likeliest rest of the line at a place; several different ones where it was asked for explicitly."""
     if reason := silence(place, settings):
         return Answer(reason=reason)
@@ -75,15 +84,22 @@ def complete(place: Place, settings: Settings, engine: Engine, stop: Callable[[]
         written = _generate(asked, engine, stop, lines, sampling)
         if stop():
             return Answer(reason=Reason.CANCELLED)
-        judged = _judge(place, written, threshold)
+        judged = _judge(place, written, threshold, code_base)
         if judged.suggestions:
             found.setdefault(judged.suggestions[0].text, judged.suggestions[0])
         refused = refused or judged
         if len(found) == MOST_SUGGESTIONS:
             break
+    if settings.memory and (recalled := code_base.recall(place)):
+        agreed = any(recalled.text.startswith(text) for text in found)
+        text, log_probability = recalled.text.encode(errors="replace"), math.log(recalled.confidence(agreed))
+        written = Written(text, [(len(text), log_probability)], ended=True)
+        for each in _judge(place, written, threshold, code_base).suggestions:
+            found[each.text] = max(each, found.get(each.text, each), key=lambda other: other.confidence)
     if not found:
         return refused or Answer(reason=Reason.BLANK)
-    return Answer(tuple(sorted(found.values(), key=lambda each: -len(each.text) * each.confidence)))
+    ranked = sorted(found.values(), key=lambda each: -len(each.text) * each.confidence)
+    return Answer(tuple(ranked[: MOST_SUGGESTIONS if place.explicit else 1]))
 
 
 def _generate(
@@ -108,7 +124,7 @@ def _generate(
     return Written(written[length:], marks, ended)
 
 
-def _judge(place: Place, written: Written, threshold: float) -> Answer:
+def _judge(place: Place, written: Written, threshold: float, code_base: CodeBase) -> Answer:
     """The sure part of what was written, without what does not belong into the file; or why nothing is left."""
     least = math.log(threshold) if threshold > 0 else -math.inf
     sure = [mark for mark in written.marks if mark[1] >= least]  # a beginning: probabilities only fall
@@ -128,7 +144,7 @@ def _judge(place: Place, written: Written, threshold: float) -> Answer:
     complete = whole and not (cut and len(inserted) >= len(text.rstrip()))
     if not inserted.strip() and sure and cut and threshold:
         return Answer(reason=Reason.NOTHING_SURE, detail=f"only {math.exp(log_probability):.2f} for less than a word")
-    if reason := objection(place, inserted, complete):
+    if reason := objection(place, inserted, complete, code_base.knows):
         return Answer(reason=reason)
     word = WORD_END.search(place.line_before)
     return Answer((Suggestion(inserted, word[0] if word else "", math.exp(log_probability)),))

@@ -5,6 +5,7 @@ written on, does not have. The prompt therefore leaves the last tokens out, and 
 their bytes first: token healing.
 """
 
+import re
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -12,7 +13,11 @@ from server.vocabulary import Vocabulary
 
 HEALED_BYTES = 24  # as long as a token of our own tokenizer gets
 SUFFIX_SHARE = 4  # a quarter of the prompt is for the text after the cursor, where there is that much
+OUTLINE_SHARE = 4  # a quarter of a text that is too long is for what its top says about the rest
 MOST_BYTES_A_TOKEN = 8  # on average over a prompt: bounds what is encoded
+
+HEADER = re.compile(r"\s*(?:async\s+def|def|class)\b")
+IMPORT = re.compile(r"^(?:from|import)\b[^\n(]*(?:\([^)]*\))?", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -58,13 +63,41 @@ def _before(before: str, vocabulary: Vocabulary, budget: int) -> Prompt | None:
     tokens = vocabulary.encode(text[start:].decode("utf-8", errors="ignore"))
     if start == 0 and vocabulary.document_start is not None:
         tokens.insert(0, vocabulary.document_start)
+    outline: list[int] = []
     if len(tokens) > budget:
         lengths = [len(vocabulary.token_bytes[token]) for token in tokens]
         starts = list(accumulate(lengths, initial=start))[:-1]
-        cut = _line_end(text, starts[-budget], budget)
+        room = budget - budget // OUTLINE_SHARE
+        outline = _outline(text, _line_end(text, starts[-room], room), vocabulary, budget - room)
+        room = room if outline else budget
+        cut = _line_end(text, starts[-room], room)
         whole = [token for token, position in zip(tokens, starts, strict=True) if position >= cut]
-        tokens = whole or tokens[-budget:]
-    return _heal(tokens, text, vocabulary) if tokens else None
+        tokens = whole or tokens[-room:]
+    return _heal(outline + tokens, text, vocabulary) if tokens else None
+
+
+def _outline(text: bytes, cut: int, vocabulary: Vocabulary, budget: int) -> list[int]:
+    """Of the text above a cut: its imports, and the headers of the blocks that the text's end stands in."""
+    above = text[:cut].decode("utf-8", errors="ignore")
+    headers: list[str] = []
+    column = len(last := text[text.rfind(b"\n") + 1 :].expandtabs(8)) - len(last.lstrip())
+    for line in reversed(text.decode("utf-8", errors="ignore").split("\n")[:-1]):
+        indentation = len(expanded := line.expandtabs(8)) - len(expanded.lstrip())
+        if line.strip() and indentation < column:
+            column = indentation
+            if HEADER.match(line):
+                headers.insert(0, line)
+        if column == 0:
+            break
+    kept = [line for line in headers if f"{line}\n" in above]
+    tokens = vocabulary.encode("".join(f"\n{line}" for line in kept))[-budget:]
+    # As many of the imports as there is room for, the first ones left out.
+    for imports in IMPORT.findall(above)[::-1]:
+        more = vocabulary.encode(f"\n{imports}")
+        if len(more) + len(tokens) > budget:
+            break
+        tokens = more + tokens
+    return tokens
 
 
 def _line_end(text: bytes, position: int, step: int) -> int:

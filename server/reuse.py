@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from server.policy import WORD_END, Answer, Suggestion
-from server.silence import Place
+from server.silence import Place, is_finished
 
 
 def reuse(previous: Place, answer: Answer, place: Place) -> Answer | None:
@@ -29,3 +29,19 @@ def reuse(previous: Place, answer: Answer, place: Place) -> Answer | None:
     left = (each for each in answer.suggestions if each.text.startswith(text) and each.text[typed:].strip())
     suggestions = tuple(Suggestion(each.text[typed:], word[0] if word else "", each.confidence) for each in left)
     return Answer(suggestions) if suggestions else None
+
+
+def after_acceptance(place: Place, suggestion: Suggestion) -> Place:
+    """Where a person most likely asks next if they accept a suggestion: behind it, or on the line below.
+
+    >>> after_acceptance(Place("if x", 4), Suggestion(":", "x")).text
+    'if x:\n    '
+    """
+    text, after = place.text[: place.offset] + suggestion.text, place.text[place.offset :]
+    accepted = replace(place, text=text + after, offset=len(text))
+    line = accepted.line_before
+    if accepted.line_after.strip() or not (line.endswith(":") or is_finished(line)):
+        return accepted
+    indentation = line[: len(line) - len(line.lstrip())] + ("    " if line.endswith(":") else "")
+    text += ("\r\n" if "\r\n" in place.text else "\n") + indentation
+    return replace(place, text=text + after, offset=len(text))

@@ -2,36 +2,37 @@
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, PyglsError
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
+from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
 
 from server import settings
-from server.engine import Engine, within
+from server.answering import Answering
+from server.background import in_background, show_progress
+from server.engine import Engine
 from server.errors import ModelError
-from server.policy import Answer, complete
+from server.memory import Memory
+from server.policy import Answer
+from server.project import MOST_BYTES, read_file, read_folders
 from server.reasons import Reason
-from server.replay import save
-from server.reuse import reuse
-from server.silence import LINE, Place
+from server.silence import LINE, SECRETS, Place
 from server.statistics import Statistics
 from server.surprise import bits_per_byte, surprise
 
 logger = logging.getLogger(__name__)
 
-TIME_BUDGET = 2.0  # seconds; who waits longer has typed on
+KEPT_AFTER = 30.0  # seconds after which an accepted suggestion is looked for
 READY = "Lineahead: ready"  # logged to the client once the model is there
-PROGRESS_TOKEN = "lineahead/loading"
 STATUS = "lineahead/status"
 NOTEBOOKS = types.NotebookDocumentSyncOptions(
     [types.NotebookDocumentFilterWithCells(cells=[types.NotebookCellLanguage("python")])]
@@ -64,14 +65,14 @@ class LineaheadServer(LanguageServer):
         super().__init__("lineahead", version("lineahead"), protocol_cls=Protocol, notebook_document_sync=NOTEBOOKS)
         self._load = load
         self._loading: Future[Engine] | None = None
-        self._generating = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generate")
-        self._newest: dict[tuple[type[Requested], str], threading.Event] = {}
-        self._answers: dict[str, tuple[Place, Answer]] = {}
         self._snoozed_until = 0.0
         self._problems: set[str] = set()
+        self._remembered: dict[str, int | None] = {}  # the versions of open documents that the memory has
         self._failure = ""
         self.settings = settings.Settings()
         self.statistics = Statistics()
+        self.memory = Memory()
+        self.answering = Answering(self.memory, self.tell_problem)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log what a client did wrong; pygls would put it before the person."""
@@ -82,14 +83,19 @@ class LineaheadServer(LanguageServer):
         """Whether the model is still on its way."""
         return self._loading is not None and not self._loading.done()
 
+    @property
+    def _engine(self) -> Engine:
+        assert self._loading is not None
+        return self._loading.result()
+
     async def load(self) -> None:
         """Load the model on a thread of its own, and tell the person if that fails."""
         self._failure = ""
-        self._answers.clear()
+        self.answering.clear()
         folder = self.settings.model
-        self._loading = loading = _in_background(lambda: self._load(folder))
+        self._loading = loading = in_background(lambda: self._load(folder))
         self.tell_status()
-        progress = asyncio.create_task(self._show_progress(loading))
+        progress = asyncio.create_task(show_progress(self, loading, "loading the model"))
         try:
             await asyncio.wrap_future(loading)
             logger.info(READY)
@@ -109,31 +115,21 @@ class LineaheadServer(LanguageServer):
         """Show a message to the person."""
         self.window_show_message(types.ShowMessageParams(kind, message))
 
-    async def _show_progress(self, loading: "Future[Engine]") -> None:
-        window = self.client_capabilities.window
-        if window is None or not window.work_done_progress:
-            return
-        try:
-            await self.work_done_progress.create_async(PROGRESS_TOKEN)
-        except PyglsError as error:
-            logger.warning("the client refused progress reports: %s", error)
-            return
-        self.work_done_progress.begin(PROGRESS_TOKEN, types.WorkDoneProgressBegin("Lineahead: loading the model"))
-        await asyncio.wait([asyncio.wrap_future(loading)])
-        message = "failed" if loading.exception() else "ready"
-        self.work_done_progress.end(PROGRESS_TOKEN, types.WorkDoneProgressEnd(message=message))
+    def tell_problem(self, problem: str) -> None:
+        """Show a problem to the person, once."""
+        if problem not in self._problems:
+            self._problems.add(problem)
+            logger.warning("%s", problem)
+            self.tell(f"Lineahead: {problem}", types.MessageType.Warning)
 
     def read_settings(self, raw: object) -> bool:
         """Take a client's settings, report each bad one once; returns whether another model is wanted."""
         before = self.settings
         self.settings, problems = settings.read(raw)
         for problem in problems:
-            if problem not in self._problems:
-                self._problems.add(problem)
-                logger.warning("%s", problem)
-                self.tell(f"Lineahead: {problem}", types.MessageType.Warning)
+            self.tell_problem(problem)
         if self.settings != before:
-            self._answers.clear()
+            self.answering.clear()
         return self.settings.model != before.model
 
     def snooze(self, minutes: float) -> None:
@@ -170,7 +166,9 @@ class LineaheadServer(LanguageServer):
 
     def forget(self, uri: str) -> None:
         """Drop what is kept for a document."""
-        self._answers.pop(uri, None)
+        self.answering.forget(uri)
+        self._remembered.pop(uri, None)
+        self.file_changed(uri)  # what was not saved is gone
 
     def place(self, params: Requested) -> Place:
         """Where a request asks for a suggestion."""
@@ -184,7 +182,7 @@ class LineaheadServer(LanguageServer):
         return Place(
             text=text,
             offset=min(document.offset_at_position(params.position), len(text)),
-            path=document.path or "",
+            path=_name(document),
             language=document.language_id or "python",
             explicit=explicit,
             context=self._cells_before(document.uri),
@@ -202,9 +200,8 @@ class LineaheadServer(LanguageServer):
         """How surprising an open document is to the model, its most surprising lines first."""
         if self.state()[0] in ("failed", "loading"):
             raise RuntimeError(f"Lineahead is not ready: {self.state()[1]}")
-        assert self._loading is not None
-        text, engine = self.workspace.get_text_document(uri).source, self._loading.result()
-        lines = await asyncio.get_running_loop().run_in_executor(self._generating, surprise, text, engine)
+        text = self.workspace.get_text_document(uri).source
+        lines = await asyncio.get_running_loop().run_in_executor(self.answering.thread, surprise, text, self._engine)
         mean = bits_per_byte(lines)
         ranked = sorted((each for each in lines if each.text.strip()), key=lambda each: -each.bits_per_byte)
         shown = [
@@ -213,79 +210,80 @@ class LineaheadServer(LanguageServer):
         ]
         return {"bitsPerByte": mean, "perplexity": 2**mean, "lines": shown}
 
-    async def answer(self, params: Requested) -> Answer:
-        """Ask the policy, on the engine's thread; a newer request of the same kind in the same document wins.
+    async def answer(self, params: Requested) -> tuple[Place, Answer]:
+        """Ask the policy; returns the place that was asked about, too.
 
-        Never raises because a suggestion failed: it logs. Cancellation stops the engine and goes on upwards.
+        Never raises because a suggestion failed: it logs.
         """
         started = time.perf_counter()
-        computed, found = False, Answer(reason=Reason.FAILED)
-        stop = threading.Event()
-        key = (type(params), params.text_document.uri)
-        if stale := self._newest.get(key):
-            stale.set()
-        self._newest[key] = stop
+        place, computed, found = Place("", 0), False, Answer(reason=Reason.FAILED)
         try:
+            place = self.place(params)
             if self.state()[0] in ("failed", "loading", "snoozed"):
                 found = Answer(reason=Reason(self.state()[0]))
             else:
-                computed, found = await self._reuse_or_compute(params, stop)
+                self._remember_open(except_for=params.text_document.uri)
+                uri, kind = params.text_document.uri, type(params).__name__
+                computed, found = await self.answering.answer(kind, uri, place, self.settings, self._engine)
         except Exception:
             logger.exception("no suggestion")
-        finally:
-            stop.set()
-            if self._newest.get(key) is stop:
-                del self._newest[key]
         milliseconds = 1000 * (time.perf_counter() - started)
         self.statistics.answered(found, milliseconds, computed)
         shown, how = found.reason or "shown", "computed" if computed else "reused"
         logger.info("completed in %.0f ms: %s, %s", milliseconds, shown, how)
         if computed:
             self.tell_status()
-        return found
+        return place, found
 
-    async def _reuse_or_compute(self, params: Requested, stop: threading.Event) -> tuple[bool, Answer]:
-        uri, place = params.text_document.uri, self.place(params)
-        if (last := self._answers.get(uri)) and (same := reuse(*last, place)):
-            return False, same
-        if not place.explicit and self.settings.debounce:
-            await asyncio.sleep(self.settings.debounce / 1000)
-            if stop.is_set():
-                return False, Answer(reason=Reason.CANCELLED)
-        if (last := self._answers.get(uri)) and (same := reuse(*last, place)):  # popup and ghost text ask together
-            return False, same
-        assert self._loading is not None
-        arguments = (place, self.settings, self._loading.result(), within(TIME_BUDGET, stop.is_set))
-        found = await asyncio.get_running_loop().run_in_executor(self._generating, complete, *arguments)
-        if self.settings.log:
-            self._save(place, found)
-        if found.reason != Reason.CANCELLED:
-            self._answers[uri] = (place, found)
-        elif not stop.is_set():
-            found = Answer(reason=Reason.TIMED_OUT, detail=f"after {1000 * TIME_BUDGET:.0f} ms")
-        return True, found
+    def accept(self, name: str) -> None:
+        """Count an accepted suggestion, and after a while whether it is still there."""
+        if offered := self.statistics.accept(name):
 
-    def _save(self, place: Place, answer: Answer) -> None:
+            def look_again() -> None:
+                if offered.document in self.workspace.text_documents:
+                    self.statistics.kept += offered.line in self.workspace.text_documents[offered.document].source
+
+            asyncio.get_running_loop().call_later(KEPT_AFTER, look_again)
+
+    async def read_project(self) -> None:
+        """Read the Python files of the workspace's folders into the memory, in the background."""
+        if not self.settings.memory:
+            return
+        uris = list(self.workspace.folders) or [self.workspace.root_uri]
+        folders = [Path(path) for uri in uris if uri and (path := to_fs_path(uri))]
+        if not folders:
+            return
+        reading = in_background(lambda: read_folders(folders, self.memory))
+        await show_progress(self, reading, "reading the project")
+
+    async def watch_project(self) -> None:
+        """Ask the client to say which Python files change, where it can."""
+        workspace = self.client_capabilities.workspace
+        watched = workspace and workspace.did_change_watched_files
+        if not watched or not watched.dynamic_registration:
+            return
+        options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher("**/*.py")])
+        method = types.WORKSPACE_DID_CHANGE_WATCHED_FILES
         try:
-            save(Path(self.settings.log).expanduser(), place, self.settings, answer)
-        except OSError as error:
-            problem = f"lineahead.log: expected a file that can be written; {error}; nothing is saved"
-            logger.error("%s", problem)
-            if problem not in self._problems:
-                self._problems.add(problem)
-                self.tell(f"Lineahead: {problem}", types.MessageType.Warning)
+            registration = types.Registration("lineahead-files", method, options)
+            await self.client_register_capability_async(types.RegistrationParams([registration]))
+        except (PyglsError, JsonRpcException) as error:
+            logger.warning("the client watches no files: %s", error)
+
+    def file_changed(self, uri: str) -> None:
+        """Read a file of the project again."""
+        if self.settings.memory and (path := to_fs_path(uri)):
+            read_file(Path(path), self.memory)
+
+    def _remember_open(self, except_for: str) -> None:
+        for uri, document in self.workspace.text_documents.items():
+            if uri != except_for and self._remembered.get(uri) != document.version and self.settings.memory:
+                self._remembered[uri] = document.version
+                if len(document.source) <= MOST_BYTES and not SECRETS.search(PurePath(uri).name):
+                    self.memory.remember(_name(document), document.source)
 
 
-def _in_background(load: Callable[[], Engine]) -> "Future[Engine]":
-    """Run on a daemon thread, which, unlike an executor's, does not hold up the end of the process."""
-    future: Future[Engine] = Future()
-    future.set_running_or_notify_cancel()  # from here on it cannot be cancelled
-
-    def run() -> None:
-        try:
-            future.set_result(load())
-        except Exception as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="load", daemon=True).start()
-    return future
+def _name(document: TextDocument) -> str:
+    """What a document is called in a place and in the memory: its path, or, where it is no file, its address."""
+    path = document.path if document.uri.startswith("file:") else ""
+    return path or document.uri

@@ -23,6 +23,8 @@ class Settings:
     """Whether text in comments and strings is completed: nowhere, where nothing follows on the line, everywhere."""
     confidence: float = 0.25
     """What is less probable than this is not shown, unless it was asked for by name."""
+    memory: bool = True
+    """Whether lines are also taken from this file, the other open ones, and the project's Python files."""
     model: str = ""
     """A model folder; the bundled model where it is empty."""
     log: str = ""

@@ -12,10 +12,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from server.__main__ import BUNDLED_MODEL, load_engine
+from server.memory import Memory
 from server.policy import complete
+from server.project import read_folders
 from server.settings import Settings
 from server.silence import LINE, Place
 
+MEMORIES = ("none", "file", "project")
 BOUNDS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.01)
 
 
@@ -26,12 +29,15 @@ class Shown:
     right: bool
 
 
-def ask(folder: Path, places: int, threshold: float) -> list[Shown]:
-    """Suggestions at random places; silent ones are left out."""
+def ask(folder: Path, places: int, threshold: float, memory: str) -> list[Shown]:
+    """Suggestions at random places; silent ones are left out. `memory` is one of MEMORIES."""
     engine, choose, found = load_engine(BUNDLED_MODEL), random.Random(1), []
+    settings, project = Settings(confidence=threshold, memory=memory != "none"), Memory()
+    if memory == "project":
+        read_folders([folder], project)
     files = sorted(folder.rglob("*.py"))
     for _ in tqdm(range(places), unit="place"):
-        lines = LINE.findall(choose.choice(files).read_text(encoding="utf-8", errors="replace"))
+        lines = LINE.findall((file := choose.choice(files)).read_text(encoding="utf-8", errors="replace"))
         number = choose.randrange(len(lines)) if lines else -1
         line = lines[number].rstrip("\r\n") if lines else ""
         if not line.strip():
@@ -39,7 +45,7 @@ def ask(folder: Path, places: int, threshold: float) -> list[Shown]:
         start, typed = len("".join(lines[:number])), choose.randrange(len(line))
         text = "".join(lines)
         edited = text[: start + typed] + text[start + len(line) :]
-        answer = complete(Place(edited, start + typed), Settings(confidence=threshold), engine)
+        answer = complete(Place(edited, start + typed, path=str(file)), settings, engine, code_base=project)
         found += [
             Shown(each.confidence, len(each.text), text.startswith(each.text, start + typed))
             for each in answer.suggestions
@@ -51,11 +57,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--places", type=int, default=1000)
+    parser.add_argument("--memory", choices=MEMORIES, default="project", help="what else is known (default: project)")
     options = parser.parse_args()
     print("| threshold | shown | right | mean confidence | characters right | characters wrong |")
     print("| --- | --- | --- | --- | --- | --- |")
     for threshold in BOUNDS[:-1]:
-        found = ask(options.folder, options.places, threshold)
+        found = ask(options.folder.resolve(), options.places, threshold, options.memory)
         right = [each for each in found if each.right]
         wrong = sum(each.length for each in found if not each.right)
         mean = sum(each.confidence for each in found) / max(1, len(found))

@@ -65,12 +65,38 @@ def test_without_a_start_token_an_empty_text_is_no_prompt() -> None:
 
 
 def test_a_long_text_loses_whole_lines() -> None:
-    text = SOURCE * 3
+    text = "values = [1, 2]\nprint(values)\n" * 30
     found = build_some(text, 64)
     kept = spelled(found).decode()
     assert kept.startswith("\n")
     assert text.endswith(kept)
-    assert len(kept) > len(SOURCE) / 2
+    assert len(kept) > 30
+
+
+def test_imports_and_enclosing_headers_survive_the_cut() -> None:
+    body = "".join(f"        value_{number} = {number}\n" for number in range(200))
+    top = "import os\nfrom re import (\n    compile,\n)\n\n\nclass Kept:\n    def other(self):\n        return 1\n\n"
+    text = f"{top}    async def here(self):\n{body}        va"
+    kept = spelled(build_some(text, 256)).decode()
+    outline, _, rest = kept.partition("\n        value_")
+    assert outline == "\nimport os\nfrom re import (\n    compile,\n)\nclass Kept:\n    async def here(self):"
+    assert text.endswith(rest)
+    assert len(rest) > 100
+
+
+def test_without_room_for_all_imports_the_last_ones_stay() -> None:
+    text = "".join(f"import module_{number}\n" for number in range(40)) + "x = 1\n" * 200
+    kept = spelled(build_some(text, 200)).decode()
+    assert kept.startswith("\nimport module_3")
+    assert "import module_39\n" in kept
+
+
+def test_the_cut_stays_where_it_is_while_a_person_types() -> None:
+    text = "import os\n" + "def f(x):\n    return os.path.join(x, 'y')\n" * 60
+    typed = "    value = os.path.dirname(x)"
+    prompts = [build_some(text + typed[:length], 200).token_ids for length in range(4, len(typed))]
+    moved = sum(one[: len(one) // 2] != two[: len(one) // 2] for one, two in itertools.pairwise(prompts))
+    assert moved <= 1
 
 
 def test_a_line_without_end_is_cut_inside() -> None:

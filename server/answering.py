@@ -1,0 +1,109 @@
+"""Answers to requests: computed on the engine's one thread, reused, prepared ahead; a newer request wins."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from server.engine import Engine, within
+from server.memory import CodeBase
+from server.policy import Answer, complete
+from server.reasons import Reason
+from server.replay import save
+from server.reuse import after_acceptance, reuse
+from server.settings import Settings
+from server.silence import Place
+
+logger = logging.getLogger(__name__)
+
+TIME_BUDGET = 2.0  # seconds; who waits longer has typed on
+
+
+class Answering:
+    """The engine's thread, and the newest answers by document."""
+
+    def __init__(self, code_base: CodeBase, tell_problem: Callable[[str], None]) -> None:
+        self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generate")
+        """Everything that asks the engine runs here."""
+        self._code_base, self._tell_problem = code_base, tell_problem
+        self._newest: dict[tuple[str, str], threading.Event] = {}  # by kind of request and document
+        self._answers: dict[str, tuple[Place, Answer]] = {}
+        self._ahead: dict[str, tuple[Place, Answer]] = {}
+        self._stop_ahead = threading.Event()
+
+    def forget(self, document: str) -> None:
+        """Drop what is kept for a document."""
+        self._answers.pop(document, None)
+        self._ahead.pop(document, None)
+
+    def clear(self) -> None:
+        """Drop what is kept for all documents."""
+        self._answers.clear()
+        self._ahead.clear()
+
+    async def answer(
+        self, kind: str, document: str, place: Place, settings: Settings, engine: Engine
+    ) -> tuple[bool, Answer]:
+        """Whether an answer had to be computed, and the answer; cancelled as soon as a newer request comes.
+
+        Raises what the engine raises. Cancellation of the task stops the engine and goes on upwards.
+        """
+        stop = threading.Event()
+        key = (kind, document)
+        if stale := self._newest.get(key):
+            stale.set()
+        self._newest[key] = stop
+        try:
+            computed, found = await self._reuse_or_compute(document, place, settings, engine, stop)
+        finally:
+            stop.set()
+            if self._newest.get(key) is stop:
+                del self._newest[key]
+        if found.suggestions and computed and not place.explicit:
+            following = after_acceptance(place, found.suggestions[0])
+            self.thread.submit(self._prepare, document, following, settings, engine, self._stop_ahead)
+        return computed, found
+
+    def _known(self, document: str, place: Place) -> Answer | None:
+        kept = (each[document] for each in (self._answers, self._ahead) if document in each)
+        return next((same for previous, answer in kept if (same := reuse(previous, answer, place))), None)
+
+    async def _reuse_or_compute(
+        self, document: str, place: Place, settings: Settings, engine: Engine, stop: threading.Event
+    ) -> tuple[bool, Answer]:
+        if same := self._known(document, place):
+            return False, same
+        self._stop_ahead.set()
+        self._stop_ahead = threading.Event()
+        if not place.explicit and settings.debounce:
+            await asyncio.sleep(settings.debounce / 1000)
+            if stop.is_set():
+                return False, Answer(reason=Reason.CANCELLED)
+        if same := self._known(document, place):  # popup and ghost text ask together
+            return False, same
+        arguments = (place, settings, engine, within(TIME_BUDGET, stop.is_set), self._code_base)
+        found = await asyncio.get_running_loop().run_in_executor(self.thread, complete, *arguments)
+        if settings.log:
+            self._save(place, settings, found)
+        if found.reason != Reason.CANCELLED:
+            self._answers[document] = (place, found)
+        elif not stop.is_set():
+            found = Answer(reason=Reason.TIMED_OUT, detail=f"after {1000 * TIME_BUDGET:.0f} ms")
+        return True, found
+
+    def _prepare(self, document: str, place: Place, settings: Settings, engine: Engine, stop: threading.Event) -> None:
+        """Compute what will be asked if the suggestion is accepted, while nobody asks for anything else."""
+        try:
+            found = complete(place, settings, engine, stop.is_set, self._code_base)
+            if not stop.is_set():
+                self._ahead[document] = (place, found)
+        except Exception:
+            logger.exception("nothing is prepared")
+
+    def _save(self, place: Place, settings: Settings, answer: Answer) -> None:
+        try:
+            save(Path(settings.log).expanduser(), place, settings, answer, self._code_base)
+        except OSError as error:
+            self._tell_problem(f"lineahead.log: expected a file that can be written; {error}; nothing is saved")

@@ -1,0 +1,44 @@
+"""The Python files of a person's project: found, and read into the memory."""
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from server.memory import Memory
+from server.silence import SECRETS
+
+MOST_FILES = 4_000
+MOST_FOLDERS = 20_000  # looked into, so that a whole disk is no project
+MOST_BYTES = 300_000  # of a file: longer ones are tables
+NOT_WRITTEN_HERE = frozenset({"node_modules", "site-packages", "__pycache__", "build", "dist", "venv", "env"})
+
+
+def python_files(folder: Path) -> Iterator[Path]:
+    """The Python files below a folder that a person may have written; links are not followed."""
+    for parent, folders, names in islice(os.walk(folder), MOST_FOLDERS):
+        folders[:] = sorted(
+            each
+            for each in folders
+            if each not in NOT_WRITTEN_HERE and each[0] != "." and not Path(parent, each, "pyvenv.cfg").exists()
+        )
+        for name in sorted(names):
+            if name.endswith(".py") and not SECRETS.search(name):
+                yield Path(parent, name)
+
+
+def read_file(path: Path, memory: Memory) -> None:
+    """Remember a Python file as it is on disk now; forget it where it is gone, too long, or no text."""
+    memory.forget(str(path))
+    try:
+        if path.suffix == ".py" and path.stat().st_size <= MOST_BYTES and not SECRETS.search(path.name):
+            memory.remember(str(path), path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):  # gone, not ours to read, or no text
+        return
+
+
+def read_folders(folders: list[Path], memory: Memory) -> None:
+    """Remember the files of all folders."""
+    for folder in folders:
+        for path in islice(python_files(folder), MOST_FILES):
+            read_file(path, memory)
