@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from itertools import count
 from typing import Any, TypeVar
 
 from lsprotocol import types
@@ -13,6 +14,7 @@ from pygls.lsp.server import LanguageServer
 
 logger = logging.getLogger(__name__)
 
+NUMBERS = count()
 Result = TypeVar("Result")
 
 
@@ -36,7 +38,7 @@ async def show_progress(server: LanguageServer, work: "Future[Any]", title: str)
     window = server.client_capabilities.window
     if window is None or not window.work_done_progress:
         return
-    token = f"lineahead/{title}"
+    token = f"lineahead/{next(NUMBERS)}"
     try:
         await server.work_done_progress.create_async(token)
     except (PyglsError, JsonRpcException) as error:

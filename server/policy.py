@@ -23,6 +23,8 @@ ATTEMPTS = (None, *(Sampling(seed=seed) for seed in range(6)))  # the likeliest,
 
 NO_CODE = Memory()  # only the text at hand
 
+RUNAWAY = re.compile(r"([^\W\d_].{2,40}?|\W\w.{2,40}?)\1\1")  # a small model that says the same thing for ever
+
 WORD_END = re.compile(r"\w+\Z")
 
 
@@ -154,6 +156,8 @@ def _fitting(place: Place, text: str) -> tuple[str, bool]:
     """The lines of a text that fit at a place, and whether its last line was left whole."""
     first, *more = re.split(r"\r\n|\r|\n", text)
     first = first.splitlines()[0] if first else ""
+    if runaway := RUNAWAY.search(first):
+        first = first[: runaway.end(1)]
     rest = place.line_after.strip()
     part = before_closers(first, rest)
     if not CLOSERS.issuperset(rest) and rest in part:  # code follows, and was asked for all the same

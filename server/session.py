@@ -49,7 +49,9 @@ class Protocol(LanguageServerProtocol):
     """pygls's protocol, which leaves a request without an answer if its parameters are not what they should be."""
 
     def structure_message(self, data: dict[str, Any]) -> Any:
-        """Messages as objects."""
+        """Messages as objects; parameters may be left out."""
+        if "jsonrpc" in data and "method" in data:
+            data.setdefault("params", None)
         try:
             return super().structure_message(data)
         except JsonRpcException as error:

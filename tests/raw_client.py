@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 SERVER = (sys.executable, "-P", "-m", "server")
@@ -11,7 +12,13 @@ SERVER = (sys.executable, "-P", "-m", "server")
 class RawClient:
     """A server process and its pipes; messages that are not answers are kept in `heard`."""
 
-    def __init__(self, *command: str, options: object = None, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *command: str,
+        options: object = None,
+        environment: dict[str, str] | None = None,
+        root: Path | None = None,
+    ) -> None:
         self.process = subprocess.Popen(
             command or SERVER,
             stdin=subprocess.PIPE,
@@ -22,7 +29,8 @@ class RawClient:
         self.heard: list[dict[str, Any]] = []
         self._number = 0
         able: dict[str, object] = {"notebookDocument": {"synchronization": {}}}
-        parameters = {"processId": None, "rootUri": None, "capabilities": able, "initializationOptions": options}
+        uri = root.as_uri() if root else None
+        parameters = {"processId": None, "rootUri": uri, "capabilities": able, "initializationOptions": options}
         self.capabilities = self.ask("initialize", parameters)["result"]["capabilities"]
         self.tell("initialized", {})
 
