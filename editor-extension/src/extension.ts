@@ -39,6 +39,9 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       client = started;
       started.onNotification("lineahead/status", (now: Status) => status.show(now));
       started.onDidChangeState(({ newState }) => {
+        if (client === started && newState === State.Starting) {
+          status.show({ state: "loading", message: "The server is starting." });
+        }
         // The client starts a server that has ended again, some times; what it does not start again stays ended.
         if (client === started && newState === State.Stopped) {
           status.show({ state: "failed", message: "The server has ended: see the log, or restart it." });

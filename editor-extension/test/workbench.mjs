@@ -1,7 +1,7 @@
 // A real VS Code in a real browser: code-server with the installed .vsix, and headless Chromium in front of it.
 
 import { execFileSync, spawn } from "node:child_process";
-import { globSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -57,8 +57,8 @@ const freePort = () =>
     });
   });
 
-/** A workbench in a clean profile; `machine` holds the settings that only a machine can have. */
-export async function startWorkbench(name, { machine = {}, user = {}, environment = {} } = {}) {
+/** A workbench in a clean profile; `installed` says whether its settings name a Python that has the server. */
+export async function startWorkbench(name, { installed = true, environment = {} } = {}) {
   const folder = join(OUT, name);
   rmSync(folder, { recursive: true, force: true });
   const paths = {
@@ -69,12 +69,18 @@ export async function startWorkbench(name, { machine = {}, user = {}, environmen
   for (const path of [paths.workspace, paths.extensions, `${paths.profile}/User`, `${paths.profile}/Machine`]) {
     mkdirSync(path, { recursive: true });
   }
+  const serverLog = join(folder, "server.log");
+  const interpreter = join(folder, "python"); // the editors' Python, with a copy of what it says
+  writeFileSync(interpreter, `#!/bin/bash\nexec "${PYTHON}" "$@" 2> >(exec tee -a "${serverLog}" >&2)\n`, {
+    mode: 0o755,
+  });
+  const named = installed ? { "lineahead.interpreter": interpreter } : {};
   const writeSettings = (settings) =>
     writeFileSync(`${paths.profile}/User/settings.json`, JSON.stringify({ ...SETTINGS, ...settings }));
   const writeMachineSettings = (settings) =>
-    writeFileSync(`${paths.profile}/Machine/settings.json`, JSON.stringify(settings));
-  writeSettings(user);
-  writeMachineSettings(machine);
+    writeFileSync(`${paths.profile}/Machine/settings.json`, JSON.stringify({ ...named, ...settings }));
+  writeSettings({});
+  writeMachineSettings({});
   const env = {
     ...process.env,
     XDG_CONFIG_HOME: `${folder}/config`,
@@ -160,23 +166,27 @@ export async function startWorkbench(name, { machine = {}, user = {}, environmen
     read,
     status,
     paths,
+    interpreter,
     writeSettings,
     writeMachineSettings,
     path: (file) => join(paths.workspace, file),
     picture: (what) => page.screenshot({ path: join(OUT, `${what}.png`) }),
-    /** The server's own log, as the extension keeps it. */
-    log: () =>
-      globSync(`${paths.profile}/logs/**/Lineahead.log`)
-        .map((file) => readFileSync(file, "utf8"))
-        .join(""),
+    /** The server's own log: what its interpreter writes to standard error. */
+    log: () => (existsSync(serverLog) ? readFileSync(serverLog, "utf8") : ""),
     count: (pattern) => workbench.log().match(pattern)?.length ?? 0,
     waitForStatus: (start, milliseconds = 60_000) =>
       until(`the status ${start}`, async () => (await status())?.startsWith(`Lineahead: ${start}`), milliseconds),
-    /** The ghost text, further lines included; "" for none. */
-    async ghost() {
-      const parts = await page.locator(GHOST).allTextContents();
-      return [...new Set(parts)].join("\n").replaceAll("\u00a0", " ");
-    },
+    /** The ghost text, further lines included; "" for none. It is drawn in pieces, one for each colour. */
+    ghost: () =>
+      page.evaluate((selector) => {
+        const lines = new Map();
+        for (const piece of document.querySelectorAll(selector)) {
+          if (piece.parentElement.closest(selector)) continue;
+          const line = piece.closest(".view-line, .suggest-preview-text") ?? piece;
+          lines.set(line, (lines.get(line) ?? "") + piece.textContent);
+        }
+        return [...lines.values()].join("\n").replaceAll("\u00a0", " ");
+      }, GHOST),
     waitForGhost: (milliseconds = 15_000) => until("ghost text", () => workbench.ghost(), milliseconds),
     async save(file, want) {
       await press("Control+s");
