@@ -120,6 +120,8 @@ async def _complete(client: Client, number: int, sample: str, line_start: str, t
         )
     )
     milliseconds = 1000 * (time.perf_counter() - started)
+    # Closed, or its next copy would recall from it what is asked there.
+    client.text_document_did_close(types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri)))
     items = found.items if isinstance(found, types.InlineCompletionList) else found or []
     suggestion = str(items[0].insert_text) if items else None
     confidence = items[0].command.title if items and items[0].command else ""

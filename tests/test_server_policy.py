@@ -1,5 +1,6 @@
 """Policy: what is suggested where, when it is silent, what it never says."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -100,10 +101,10 @@ def test_a_request_that_was_stopped_says_nothing() -> None:
 
 
 def test_a_line_that_goes_on_and_on_is_cut_behind_a_word() -> None:
-    found = complete_line("x = ", 4, ScriptedEngine("one, two, " * 100))
+    found = complete_line("x = ", 4, ScriptedEngine("".join(f"{number}, " for number in range(100, 200))))
     assert found is not None
     assert MAX_BYTES / 2 < len(found.text) <= MAX_BYTES
-    assert found.text.endswith(("one,", "two,"))
+    assert re.search(r"\b1\d\d,\Z", found.text)
     assert complete_line("x = ", 4, ScriptedEngine("1" * 1000)) is None
 
 
