@@ -16,7 +16,8 @@ export const PYTHON = join(EDITORS, "python", "bin", "python");
 export const VSIX = join(HERE, "lineahead.vsix");
 const NODE = process.execPath; // Node 24, which code-server needs
 const CODE_SERVER = join(EDITORS, "workbench/node_modules/code-server/out/node/entry.js");
-const GHOST = ".ghost-text-decoration, .ghost-text, .suggest-preview-text";
+const GHOST = ".ghost-text-decoration";
+const GHOST_LINES = ".view-zones .suggest-preview-text .view-line"; // all but its first
 
 // Quiet, and otherwise as it comes: what a person sees first is what is tested.
 const SETTINGS = {
@@ -197,7 +198,7 @@ export async function startWorkbench(name, { installed = true, environment = {} 
       );
     },
     /** Open a file of the project with the cursor where `text` has a ‸. */
-    async open(file, text) {
+    async open(file, text, { tab = true } = {}) {
       const at = text.indexOf("‸");
       const before = text.slice(0, at).split("\n");
       writeFileSync(join(paths.workspace, file), text.replace("‸", ""));
@@ -218,7 +219,7 @@ export async function startWorkbench(name, { installed = true, environment = {} 
       await type(`:${line}:${column}`, 5);
       await row.waitFor();
       await press("Enter");
-      await page.locator(".tab.active", { hasText: file }).waitFor();
+      if (tab) await page.locator(".tab.active", { hasText: file }).waitFor();
       await page.locator(".quick-input-widget").waitFor({ state: "hidden" });
       await page.locator(".editor-instance .monaco-editor.focused").waitFor();
       await page.locator(".statusbar-item", { hasText: `Ln ${line}, Col ${column}` }).waitFor();
