@@ -160,9 +160,28 @@ export async function startWorkbench(name, { installed = true, environment = {} 
       .getAttribute("aria-label", { timeout: 500 })
       .catch(() => "");
 
+  /** Find a file in Quick Open, which knows it only after a while; returns its row. */
+  const pick = async (file) => {
+    const row = page.locator(".quick-input-list .monaco-list-row", { hasText: file }).first();
+    for (let attempt = 0; ; attempt++) {
+      // Quick Open answers nothing until the extension host is up.
+      await press("Escape", "Escape", "Control+p");
+      await page.locator(".quick-input-widget input").waitFor();
+      await type(file, 5);
+      try {
+        await row.waitFor({ timeout: 3000 });
+        break;
+      } catch (error) {
+        if (attempt === 12) throw error;
+      }
+    }
+    return row;
+  };
+
   const workbench = {
     page,
     press,
+    pick,
     type,
     read,
     status,
@@ -203,19 +222,7 @@ export async function startWorkbench(name, { installed = true, environment = {} 
       const before = text.slice(0, at).split("\n");
       writeFileSync(join(paths.workspace, file), text.replace("‸", ""));
       const [line, column] = [before.length, before.at(-1).length + 1];
-      const row = page.locator(".quick-input-list .monaco-list-row", { hasText: file }).first();
-      for (let attempt = 0; ; attempt++) {
-        // Quick Open answers nothing until the extension host is up.
-        await press("Escape", "Escape", "Control+p");
-        await page.locator(".quick-input-widget input").waitFor();
-        await type(file, 5);
-        try {
-          await row.waitFor({ timeout: 3000 });
-          break;
-        } catch (error) {
-          if (attempt === 12) throw error;
-        }
-      }
+      const row = await pick(file);
       await type(`:${line}:${column}`, 5);
       await row.waitFor();
       await press("Enter");
