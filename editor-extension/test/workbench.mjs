@@ -17,7 +17,6 @@ export const VSIX = join(HERE, "lineahead.vsix");
 const NODE = process.execPath; // Node 24, which code-server needs
 const CODE_SERVER = join(EDITORS, "workbench/node_modules/code-server/out/node/entry.js");
 const GHOST = ".ghost-text-decoration";
-const GHOST_LINES = ".view-zones .suggest-preview-text .view-line"; // all but its first
 
 // Quiet, and otherwise as it comes: what a person sees first is what is tested.
 const SETTINGS = {
@@ -196,7 +195,7 @@ export async function startWorkbench(name, { installed = true, environment = {} 
     count: (pattern) => workbench.log().match(pattern)?.length ?? 0,
     waitForStatus: (start, milliseconds = 60_000) =>
       until(`the status ${start}`, async () => (await status())?.startsWith(`Lineahead: ${start}`), milliseconds),
-    /** The ghost text, further lines included; "" for none. It is drawn in pieces, one for each colour. */
+    /** The ghost text of the line; "" for none. It is drawn in pieces, one for each colour. */
     ghost: () =>
       page.evaluate((selector) => {
         const lines = new Map();
