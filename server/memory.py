@@ -20,7 +20,7 @@ MOST_MATCHED = 200  # characters before the cursor that are compared
 ANCHOR = 8  # characters, white space not counted, that have to be the same
 MOST_PLACES = 400  # in one text
 
-# How often the rest of the line was the very text, by the characters that matched: `benchmark_memory` in tests.
+# How often the rest of the line was the very text, by the characters that matched: see training/LOG.md.
 PRECISION = ((48, 0.68), (32, 0.5), (24, 0.4), (16, 0.24), (0, 0.18))
 PRECISION_AGREED = ((48, 0.75), (24, 0.55), (12, 0.5), (0, 0.2))  # where the model begins in the same way
 
