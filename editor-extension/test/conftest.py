@@ -1,0 +1,117 @@
+"""What the tests of terminal editors share: a project, EDITORS.md's own configurations, and a terminal."""
+
+import os
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+HERE = Path(__file__).parent.parent
+EDITORS = HERE / ".editors"
+START = "try:\n    import json\n\n"
+"""A text whose third line, once `except ` stands there, has one right end that the bundled model knows."""
+TYPED = "except "
+SUGGESTED = "ImportError:"
+
+Found = TypeVar("Found")
+
+
+def configuration(editor: str) -> str:
+    """The block of EDITORS.md that a person pastes: the first one under the editor's heading."""
+    text = (HERE / "EDITORS.md").read_text(encoding="utf-8")
+    found = re.search(rf"^## {re.escape(editor)}$.*?^```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert found, f"EDITORS.md: expected a block under {editor!r}, found none"
+    return found[1]
+
+
+def until(what: str, ask: Callable[[], Found], seconds: float = 15.0) -> Found:
+    """Ask until the answer is true; fail with what was waited for and what was found last."""
+    end = time.monotonic() + seconds
+    while not (found := ask()):
+        assert time.monotonic() < end, f"waited {seconds} s for {what}; found {found!r}"
+        time.sleep(0.04)
+    return found
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with a package `server` of its own, which must not be what is started, and first.py."""
+    folder = tmp_path / "project"
+    (folder / "server").mkdir(parents=True)
+    (folder / "server" / "__init__.py").write_text("raise SystemExit('not this one')\n")
+    (folder / ".git").mkdir()
+    (folder / "first.py").write_text(START)
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder, and the server on the PATH."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    for name in ("CONFIG", "STATE", "DATA", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / name.lower()))
+    monkeypatch.setenv("PATH", f"{EDITORS}/home/.local/bin:{os.environ['PATH']}")
+    return folder
+
+
+class Terminal:
+    """A program in a terminal of its own, driven through tmux."""
+
+    def __init__(self, command: list[str], folder: Path) -> None:
+        self._tmux = ["tmux", "-L", f"lineahead-{os.getpid()}", "-f", "/dev/null"]
+        size = ["-x", "100", "-y", "30"]
+        self._call("new-session", "-d", *size, "-c", str(folder), shlex.join(["env", "TERM=xterm-256color", *command]))
+        self._call("set-option", "-g", "remain-on-exit", "on")
+
+    def _call(self, *arguments: str) -> str:
+        done = subprocess.run([*self._tmux, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"tmux {arguments}: {done.stderr}"
+        return done.stdout
+
+    def press(self, *keys: str) -> None:
+        """Press keys by tmux's names for them."""
+        for key in keys:
+            self._call("send-keys", key)
+
+    def type(self, text: str) -> None:
+        """Type letter by letter, as fast as a quick person."""
+        for letter in text:
+            self._call("send-keys", "-l", letter)
+            time.sleep(0.05)
+
+    @property
+    def screen(self) -> str:
+        """What is to be seen."""
+        return self._call("capture-pane", "-p")
+
+    def wait_for(self, part: str, seconds: float = 15.0) -> None:
+        """Wait until a text is to be seen."""
+        try:
+            until(part, lambda: part in self.screen, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the screen:\n{self.screen}") from None
+
+    def close(self) -> None:
+        """End the program."""
+        self._call("kill-server")
+
+
+@pytest.fixture
+def open_terminal(home: Path) -> Iterator[Callable[[list[str], Path], Terminal]]:
+    """Start a program in a terminal; it ends with the test."""
+    opened: list[Terminal] = []
+
+    def start(command: list[str], folder: Path) -> Terminal:
+        opened.append(Terminal(command, folder))
+        return opened[-1]
+
+    yield start
+    for terminal in opened:
+        terminal.close()

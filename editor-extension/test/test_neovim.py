@@ -1,0 +1,163 @@
+"""Neovim with EDITORS.md's configuration, the installed wheel and the bundled model."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pynvim
+import pytest
+from conftest import EDITORS, START, SUGGESTED, TYPED, configuration, until
+
+PROGRAMS = {"0.12": EDITORS / "testing/usr/bin/nvim", "0.11": EDITORS / "python/bin/nvim"}
+GHOST = """
+local pieces = {}
+local namespace = vim.api.nvim_get_namespaces()["nvim.lsp.inline_completion"]
+for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { details = true })) do
+  for _, piece in ipairs(mark[4].virt_text or {}) do pieces[#pieces + 1] = piece[1] end
+end
+return table.concat(pieces)
+"""
+
+
+class Neovim:
+    """An embedded Neovim with a screen, in which first.py of the project is open and the server is ready."""
+
+    def __init__(self, version: str, project: Path, home: Path) -> None:
+        configured = home / "init.lua"
+        configured.write_text(configuration(f"Neovim {version}"), encoding="utf-8")
+        command = [str(PROGRAMS[version]), "--clean", "--embed", "-u", str(configured), str(project / "first.py")]
+        self.nvim = pynvim.attach("child", argv=command)
+        self.nvim.ui_attach(80, 24, rgb=True)  # without a screen it is not what a person has
+        self._file = project / "first.py"
+        self._log = home / "state" / "nvim" / "lsp.log"
+        until("the server", lambda: "Lineahead: ready" in self.log)
+
+    @property
+    def log(self) -> str:
+        """What the server wrote to standard error."""
+        return self._log.read_text(encoding="utf-8") if self._log.exists() else ""
+
+    @property
+    def computed(self) -> int:
+        """How many suggestions were computed so far."""
+        return len(re.findall("computed", self.log))
+
+    def type(self, text: str, pause: float = 0.05) -> None:
+        """Type letter by letter."""
+        for letter in text:
+            self.nvim.input(letter)
+            time.sleep(pause)
+
+    @property
+    def ghost(self) -> str:
+        """The ghost text; "" for none."""
+        return str(self.nvim.exec_lua(GHOST))
+
+    def wait_for_ghost(self, want: str) -> None:
+        """Wait until the ghost text is this one."""
+        until(f"ghost text {want!r}", lambda: self.ghost == want)
+
+    def save(self, want: str) -> None:
+        """Save, and compare what is on disk."""
+        self.nvim.input("<Esc>:w<CR>")
+        until(f"{want!r} on disk", lambda: self._file.read_text(encoding="utf-8") == want, 5)
+
+    def close(self) -> None:
+        """End it without saving."""
+        self.nvim.command("call timer_start(0, {-> execute('qall!')})")
+        self.nvim.close()
+
+
+@pytest.fixture
+def start(project: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Neovim]]:
+    opened: list[Neovim] = []
+    monkeypatch.chdir(project)
+
+    def open_version(version: str) -> Neovim:
+        if version == "0.12":
+            monkeypatch.setenv("VIMRUNTIME", str(EDITORS / "testing/usr/share/nvim/runtime"))
+        opened.append(Neovim(version, project, home))
+        return opened[-1]
+
+    yield open_version
+    for each in opened:
+        each.close()
+
+
+def test_ghost_text_is_accepted_by_tab_and_undone(start: Callable[[str], Neovim]) -> None:
+    editor = start("0.12")
+    editor.nvim.input("3GA")
+    editor.type(TYPED)
+    editor.wait_for_ghost(SUGGESTED)
+    editor.nvim.input("<Tab>")
+    until("accepted", lambda: editor.nvim.current.line == TYPED + SUGGESTED)
+    editor.save(f"{START.rstrip()}\n{TYPED}{SUGGESTED}\n")
+    editor.nvim.input("u")
+    editor.save(START)
+
+
+def test_ctrl_right_accepts_a_word(start: Callable[[str], Neovim]) -> None:
+    editor = start("0.12")
+    editor.nvim.input("3GA")
+    editor.type(TYPED)
+    editor.wait_for_ghost(SUGGESTED)
+    editor.nvim.input("<C-Right>")
+    until("the word", lambda: editor.nvim.current.line == f"{TYPED}ImportError")
+    editor.wait_for_ghost(":")
+
+
+def test_typing_into_it_keeps_it_without_a_new_inference(start: Callable[[str], Neovim]) -> None:
+    editor = start("0.12")
+    editor.nvim.input("3GA")
+    editor.type(TYPED)
+    editor.wait_for_ghost(SUGGESTED)
+    time.sleep(0.3)
+    before = editor.computed
+    editor.type("Imp", pause=0.4)
+    editor.wait_for_ghost("ortError:")
+    assert editor.computed == before
+    editor.type("o", pause=0)
+    editor.nvim.input("<Tab>")  # before Neovim has asked again
+    until("accepted", lambda: editor.nvim.current.line == TYPED + SUGGESTED)
+
+
+def test_tab_accepts_nothing_that_does_not_fit_any_more(start: Callable[[str], Neovim]) -> None:
+    editor = start("0.12")
+    editor.nvim.input("3GA")
+    editor.type(TYPED)
+    editor.wait_for_ghost(SUGGESTED)
+    editor.type("Q", pause=0)
+    editor.nvim.input("<Tab>")
+    time.sleep(0.1)
+    assert editor.nvim.current.line == f"{TYPED}Q"
+
+
+def test_silence_inside_a_word(start: Callable[[str], Neovim]) -> None:
+    editor = start("0.12")
+    editor.nvim.input("3Gihello<Esc>hi")
+    editor.type("x")
+    until("the server's answer", lambda: "mid-word" in editor.log)
+    assert editor.ghost == ""
+    editor.nvim.input("<Esc>A<Tab>")  # Tab is Tab where nothing is suggested
+    until("a tab", lambda: editor.nvim.current.line.startswith("helxlo") and len(editor.nvim.current.line) > 6)
+
+
+def test_completion_without_ghost_text(start: Callable[[str], Neovim]) -> None:
+    editor = start("0.12")
+    editor.nvim.input("3GA")
+    editor.type(TYPED)
+    editor.nvim.input("<C-x><C-o>")  # a single one is put in at once
+    until("accepted", lambda: editor.nvim.current.line == TYPED + SUGGESTED)
+
+
+def test_popup_of_an_older_neovim(start: Callable[[str], Neovim]) -> None:
+    editor = start("0.11")
+    editor.nvim.input("3GA")
+    editor.type(TYPED)
+    editor.nvim.input("<C-Space>")
+    until("the popup", lambda: editor.nvim.funcs.pumvisible())
+    items = editor.nvim.funcs.complete_info(["items"])["items"]
+    assert [each["abbr"] for each in items] == [SUGGESTED]
+    editor.nvim.input("<C-n><C-y>")
+    editor.save(f"{START.rstrip()}\n{TYPED}{SUGGESTED}\n")
