@@ -79,7 +79,7 @@ def run_in_small(words: list[str], tiny_run: Path, tiny_arguments: Callable[...,
 
 
 def test_links_lead_somewhere() -> None:
-    for path in READMES:
+    for path in (*READMES, *(ROOT / "editor-extension").glob("*.md")):
         if path.exists():
             for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
                 assert (path.parent / target).exists(), f"{path.name}: {target}"

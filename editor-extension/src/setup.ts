@@ -72,7 +72,7 @@ function explain(output: string): string {
       output,
     )
   ) {
-    return "the package index cannot be reached. It needs the network once, for about 40 MB; then never again.";
+    return "the package index cannot be reached. It needs the network once, for about 55 MB; then never again.";
   }
   if (/No matching distribution/.test(output)) {
     return "a package it needs has no build for this machine and Python; see the log.";

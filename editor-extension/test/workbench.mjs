@@ -57,8 +57,25 @@ const freePort = () =>
     });
   });
 
-/** A workbench in a clean profile; `installed` says whether its settings name a Python that has the server. */
-export async function startWorkbench(name, { installed = true, environment = {} } = {}) {
+/**
+ * A workbench in a clean profile; `installed` says whether its settings name a Python that has the server.
+ * A start that fails is tried once more; nothing else is.
+ */
+export async function startWorkbench(name, options = {}) {
+  const leave = [];
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start(name, options, leave);
+    } catch (error) {
+      for (const each of leave.splice(0)) await each();
+      if (attempt === 2) throw error;
+      console.log(`the workbench did not start, and is tried once more: ${error}`);
+    }
+  }
+}
+
+/** `leave` takes what ends the programs that were started. */
+async function start(name, { installed = true, environment = {} }, leave) {
   const folder = join(OUT, name);
   rmSync(folder, { recursive: true, force: true });
   const paths = {
@@ -119,6 +136,13 @@ export async function startWorkbench(name, { installed = true, environment = {} 
       env,
     },
   );
+  leave.push(async () => {
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGTERM");
+    const late = setTimeout(() => child.kill("SIGKILL"), 5000);
+    if (child.exitCode === null) await ended;
+    clearTimeout(late);
+  });
   const url = `http://127.0.0.1:${port}`;
   await until(
     "code-server",
@@ -143,6 +167,7 @@ export async function startWorkbench(name, { installed = true, environment = {} 
       "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     ],
   });
+  leave.unshift(() => browser.close());
   const page = browser.pages()[0] ?? (await browser.newPage());
   await page.goto(`${url}/?folder=${paths.workspace}`);
   await page.locator(".explorer-folders-view, .explorer-viewlet").first().waitFor({ timeout: 60_000 });
@@ -251,12 +276,7 @@ export async function startWorkbench(name, { installed = true, environment = {} 
       );
     },
     async stop() {
-      await browser.close();
-      const ended = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGTERM");
-      const late = setTimeout(() => child.kill("SIGKILL"), 5000);
-      await ended;
-      clearTimeout(late);
+      for (const each of leave.splice(0)) await each();
     },
   };
   return workbench;
