@@ -11,7 +11,7 @@ from server.engine import Engine, within
 from server.memory import CodeBase
 from server.policy import Answer, complete
 from server.reasons import Reason
-from server.replay import save
+from server.replay import Recording, save
 from server.reuse import after_acceptance, reuse
 from server.settings import Settings
 from server.silence import Place
@@ -83,10 +83,11 @@ class Answering:
                 return False, Answer(reason=Reason.CANCELLED)
         if same := self._known(document, place):  # popup and ghost text ask together
             return False, same
-        arguments = (place, settings, engine, within(TIME_BUDGET, stop.is_set), self._code_base)
+        recording = Recording(self._code_base) if settings.log else None
+        arguments = (place, settings, engine, within(TIME_BUDGET, stop.is_set), recording or self._code_base)
         found = await asyncio.get_running_loop().run_in_executor(self.thread, complete, *arguments)
-        if settings.log:
-            self._save(place, settings, found)
+        if recording:
+            self._save(place, settings, found, recording)
         if found.reason != Reason.CANCELLED:
             self._answers[document] = (place, found)
         elif not stop.is_set():
@@ -102,8 +103,8 @@ class Answering:
         except Exception:
             logger.exception("nothing is prepared")
 
-    def _save(self, place: Place, settings: Settings, answer: Answer) -> None:
+    def _save(self, place: Place, settings: Settings, answer: Answer, recording: Recording) -> None:
         try:
-            save(Path(settings.log).expanduser(), place, settings, answer, self._code_base)
+            save(Path(settings.log).expanduser(), place, settings, answer, recording)
         except OSError as error:
             self._tell_problem(f"lineahead.log: expected a file that can be written; {error}; nothing is saved")

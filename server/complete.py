@@ -73,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     colour = "NO_COLOR" not in os.environ and ("FORCE_COLOR" in os.environ or sys.stdout.isatty())
     memory = Memory()
     read_folders([Path(place.path).parent], memory)
+    memory.index(engine.vocabulary)
     began = time.perf_counter()
     answer = complete(place, Settings(), engine, code_base=memory)
     milliseconds = 1000 * (time.perf_counter() - began)

@@ -7,6 +7,8 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count, takewhile
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,10 +17,16 @@ from numpy.typing import NDArray
 from server.errors import ModelError
 from server.vocabulary import Vocabulary
 
+BRANCHES = 3  # of a beginning that spells what is required, and
+MOST_BRANCHES = 32  # so many beginnings in all: each costs a step
+
 Stop = Callable[[], bool]
 """Asked before each step: true ends the generation."""
 Draft = Callable[[Sequence[int]], Sequence[int]]
 """Guesses the next tokens from all tokens so far; wrong guesses cost time, and never change what is written."""
+Recall = Callable[[Sequence[int]], tuple[float, NDArray[np.float64]]]
+"""What is known of the next token from elsewhere, given all tokens so far: the share of the probability that stays with
+the model, and what each token (V,) gets of the rest."""
 
 
 class Token(NamedTuple):
@@ -61,6 +69,7 @@ class Engine(Protocol):
         stop: Stop,
         sampling: Sampling | None = None,
         draft: Draft | None = None,
+        recall: Recall | None = None,
     ) -> Iterator[Token]:
         """Yield the next token, again and again: the likeliest, or a drawn one.
 
@@ -93,6 +102,7 @@ def decode(
     computed: int = 0,
     sampling: Sampling | None = None,
     draft: Draft | None = None,
+    recall: Recall | None = None,
 ) -> Iterator[Token]:
     """`Engine.stream` over logits.
 
@@ -100,30 +110,99 @@ def decode(
     waits for all of it. Drafted tokens are computed together with the last known one; those that agree with what
     is chosen are kept, at the price of one step.
     """
-    tokens, position = list(token_ids), computed
+    tokens, known = list(token_ids), list(token_ids[:computed])
     random = np.random.default_rng(sampling.seed) if sampling else None
+
+    def rows(sequence: Sequence[int], count: int = 1) -> Iterator[NDArray[np.float32]]:
+        """The logits (V,) behind the last `count` tokens, one after the other, with what is recalled mixed in."""
+        position = min(in_common(known, sequence), len(sequence) - count)
+        found = step(position, sequence[position:], count)
+        known[:] = sequence
+        for place, row in enumerate(found, start=len(sequence) - count + 1):
+            row = row[: len(vocabulary.token_bytes)]  # a model may have more rows than tokens
+            yield _mixed(row, *recall(sequence[:place])) if recall else row
+
+    while len(tokens) - len(known) > tokens_a_step:
+        if stop():
+            return
+        end = len(known) + tokens_a_step
+        step(len(known), tokens[len(known) : end], 1)
+        known[:] = tokens[:end]
+    if required:
+        spelled = _spell(lambda path: next(rows([*tokens, *path])), vocabulary, required, stop, window - len(tokens))
+        for token in spelled[:-1] if sampling else spelled:  # the last one may go on beyond: it is drawn
+            required = required[len(vocabulary.token_bytes[token.id]) :]
+            tokens.append(token.id)
+            yield token
+        if not spelled:
+            return
     while len(tokens) <= window and not stop():
-        if len(tokens) - position > tokens_a_step:
-            step(position, tokens[position : position + tokens_a_step], 1)
-            position += tokens_a_step
-            continue
         drafted = list(draft(tokens))[: window - len(tokens)] if draft and not required else []
-        logits = step(position, [*tokens[position:], *drafted], 1 + len(drafted))
-        position = len(tokens)
-        for row, guess in zip(logits, [*drafted, None], strict=True):
+        for row, guess in zip(rows([*tokens, *drafted], 1 + len(drafted)), [*drafted, None], strict=True):
             candidates = vocabulary.compatible(required) if required else None
             if candidates is not None and candidates.size == 0:
                 return
-            # A model may have more rows than tokens.
-            allowed = row[: len(vocabulary.token_bytes)] if candidates is None else row[candidates]
-            place, log_probability = _choose(allowed, sampling, random)
-            token = place if candidates is None else int(candidates[place])
-            required = required[len(vocabulary.token_bytes[token]) :]
-            tokens.append(token)
-            yield Token(token, log_probability)
-            if token != guess:
+            place, log_probability = _choose(row if candidates is None else row[candidates], sampling, random)
+            token_id = place if candidates is None else int(candidates[place])
+            required = required[len(vocabulary.token_bytes[token_id]) :]
+            tokens.append(token_id)
+            yield Token(token_id, log_probability)
+            if token_id != guess:
                 break
-            position += 1
+
+
+def in_common(first: Sequence[int], second: Sequence[int]) -> int:
+    """How many tokens two sequences have in common at their beginning."""
+    length = min(len(first), len(second))
+    if first[:length] == second[:length]:  # nearly always, and a hundred times as fast
+        return length
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+
+
+def _spell(
+    row: Callable[[tuple[int, ...]], NDArray[np.float32]],
+    vocabulary: Vocabulary,
+    required: bytes,
+    stop: Stop,
+    room: int,
+) -> list[Token]:
+    """The likeliest tokens that spell `required`, the last of which may go on beyond it; none where none do.
+
+    The likeliest first token may lead to unlikely ones, so the likeliest of all beginnings is lengthened, again and
+    again, until one has spelled all; after MOST_BRANCHES of them only the newest is. `row` gives the logits (V,) behind
+    a beginning.
+    """
+    beginnings: list[tuple[float, tuple[int, ...], list[Token]]] = [(0.0, (), [])]
+    for branches in count():
+        if not beginnings or stop():
+            break
+        surprise, path, tokens = heappop(beginnings)
+        rest = required[sum(len(vocabulary.token_bytes[token]) for token in path) :]
+        if not rest:
+            return tokens
+        candidates = vocabulary.compatible(rest)
+        if len(path) > room or not candidates.size:
+            continue
+        logits = row(path)
+        likeliest, log_probability = _choose(logits, None, None)
+        allowed = logits[candidates]
+        best, log_probability_of_best = _choose(allowed, None, None)
+        if branches >= MOST_BRANCHES:
+            beginnings.clear()
+        for place in np.argsort(-allowed, kind="stable")[:BRANCHES].tolist():
+            surprising = surprise + float(logits[likeliest] - allowed[place]) - log_probability
+            token = Token(int(candidates[place]), log_probability_of_best - float(allowed[best] - allowed[place]))
+            heappush(beginnings, (surprising, (*path, token.id), [*tokens, token]))
+    return []
+
+
+def _mixed(logits: NDArray[np.float32], share: float, gained: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Logits (V,) of the model's probabilities times `share`, with `gained` added."""
+    with np.errstate(invalid="ignore"):  # `_choose` says what is wrong with a model's numbers
+        weights = np.exp(logits - logits.max())
+        probabilities = share * (weights / weights.sum()) + gained
+    mixed: NDArray[np.float32] = np.log(probabilities + np.finfo(np.float32).tiny).astype(np.float32)
+    return mixed
 
 
 def _choose(

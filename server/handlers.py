@@ -24,26 +24,32 @@ def create_server(load: Load) -> LineaheadServer:
     @server.feature(types.INITIALIZED)
     async def initialized(ls: LineaheadServer, _params: types.InitializedParams) -> None:
         await ls.load()
-        await ls.watch_project()
-        await ls.read_project()
+        if ls.settings.memory:
+            await ls.remembering.watch_project()
+            await ls.remembering.read_project()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
     def did_change_watched_files(ls: LineaheadServer, params: types.DidChangeWatchedFilesParams) -> None:
-        for each in params.changes:
-            ls.file_changed(each.uri)
+        if ls.settings.memory:
+            for each in params.changes:
+                ls.remembering.file_changed(each.uri)
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
     async def did_change_workspace_folders(ls: LineaheadServer, _params: types.DidChangeWorkspaceFoldersParams) -> None:
-        await ls.read_project()
+        if ls.settings.memory:
+            await ls.remembering.read_project()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def did_change_configuration(ls: LineaheadServer, params: types.DidChangeConfigurationParams) -> None:
         found = params.settings
         raw = found.get("lineahead", found) if isinstance(found, dict) else found
+        remembered = ls.settings.memory
         if ls.read_settings(raw):
             await ls.load()
         else:
             ls.tell_status()
+        if ls.settings.memory and not remembered:
+            await ls.remembering.read_project()
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(ls: LineaheadServer, params: types.DidCloseTextDocumentParams) -> None:

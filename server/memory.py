@@ -1,56 +1,56 @@
-"""The person's own code as memory: what followed the text before the cursor where it stood before.
+"""The person's own code as memory: which tokens followed the same tokens in this file, the open ones and the project.
 
-A model of this size has seen none of a person's names, but their code repeats itself. Source of the idea: the
-continuous cache of Grave et al. (2017), here over the rest of a line instead of a word.
+A model of this size has seen none of a person's names, but their code repeats itself. Source of the idea: cache
+language models (Kuhn and De Mori, 1990), for code Hellendoorn and Devanbu (2017).
 """
 
 import re
 import threading
-from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import lru_cache
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from server.engine import Recall
+from server.ngrams import Followers, Mixture, NGrams
 from server.silence import Place
+from server.vocabulary import Vocabulary
 
-MOST_CHARACTERS = 16_000_000  # of all texts together: a search takes milliseconds
-MOST_OF_ITSELF = 1_000_000  # characters before and after the cursor
-MOST_MATCHED = 200  # characters before the cursor that are compared
-ANCHOR = 8  # characters, white space not counted, that have to be the same
-MOST_PLACES = 400  # in one text
+MOST_CHARACTERS = 8_000_000  # of all texts together: about seven bytes of memory each
+MOST_OF_ITSELF = 200_000  # characters before and after the cursor
+MOST_PARAGRAPHS = 20_000  # whose tokens are kept
+PARAGRAPH = re.compile(r"(?<=[^\n])(?=\n\n)")  # no token spans the two sides of a line end
 
-# How often the rest of the line was the very text, by the characters that matched: see training/LOG.md.
-PRECISION = ((48, 0.68), (32, 0.5), (24, 0.4), (16, 0.24), (0, 0.18))
-PRECISION_AGREED = ((48, 0.75), (24, 0.55), (12, 0.5), (0, 0.2))  # where the model begins in the same way
-
-
-@dataclass(frozen=True)
-class Recalled:
-    """The rest of a line that followed the same text elsewhere."""
-
-    text: str
-    matched: int
-    """Characters before the cursor that are the same there, white space not counted."""
-    share: float
-    """Of the places with the longest match, how many go on like this."""
-
-    def confidence(self, agreed: bool) -> float:
-        """The probability that the line goes on with this very text; `agreed` says that the model begins alike."""
-        table = PRECISION_AGREED if agreed else PRECISION
-        return self.share * next(precision for least, precision in table if self.matched >= least)
+# How much it takes to trust a context of 1, 2, 3, 5, 8, 12 tokens (`Mixture.add`), fitted on twisted and moto by
+# `python tests/benchmark_memory.py --fit`; the file at hand is asked after the project, and trusted sooner.
+PROJECT_DOUBTS = (225.0, 22.5, 14.1, 4.2, 3.2, 1.3)
+FILE_DOUBTS = (15.4, 7.7, 7.4, 3.9, 3.3, 1.9)
 
 
 class CodeBase(Protocol):
-    """What is known beyond the text at hand."""
+    """What is known beyond the model."""
 
-    def recall(self, place: Place) -> Recalled | None:
-        """The likeliest rest of a line; None where its beginning is new."""
+    def recall(self, place: Place, vocabulary: Vocabulary) -> Recall:
+        """What this code says about the next token at a place."""
         ...
 
     def knows(self, word: str) -> bool:
         """Whether a word stands in any of the texts."""
         ...
+
+
+@dataclass(frozen=True)
+class Index:
+    """The tokens of all texts, one text after the other."""
+
+    vocabulary: Vocabulary
+    ngrams: NGrams
+    texts: dict[str, tuple[str, range]]
+    """The text of a name as it was then, and which tokens are its own."""
 
 
 class Memory:
@@ -59,10 +59,16 @@ class Memory:
     def __init__(self) -> None:
         self._texts: OrderedDict[str, str] = OrderedDict()
         self._characters = 0
-        self._lock = threading.Lock()
+        self._lock, self._indexing = threading.Lock(), threading.Lock()
+        self._encoder: Encoder | None = None
+        self._index: Index | None = None
+        self._own: tuple[Vocabulary, str, str, NGrams] | None = None
 
     def remember(self, name: str, text: str) -> None:
-        """Keep a text under a name, instead of the one before; the oldest ones go where there are too many."""
+        """Keep a text under a name, instead of the one before; the oldest ones go where there are too many.
+
+        It is recalled from after the next `index`.
+        """
         text = text.replace("\r\n", "\n")
         self.forget(name)
         with self._lock:
@@ -88,54 +94,76 @@ class Memory:
         whole = re.compile(rf"\b{re.escape(word)}\b")
         return any(word in text and whole.search(text) for _, text in self._all())
 
-    def recall(self, place: Place) -> Recalled | None:
-        """See `CodeBase.recall`; the text of the place itself is searched too, the one under its path is not."""
-        before = place.context + place.text[: place.offset][-MOST_OF_ITSELF:].replace("\r\n", "\n")
-        after = place.text[place.offset :][:MOST_OF_ITSELF].replace("\r\n", "\n")
-        tail = before[-MOST_MATCHED:]
-        anchor = _anchor(tail)
-        if not anchor:
-            return None
-        longest, found = 0, Counter[str]()
-        for text in (before[:-1], after, *(text for name, text in self._all() if name != place.path)):
-            for start in islice(_places(text, anchor), MOST_PLACES):
-                matched = _matched(tail, text, start)
-                if matched > longest:
-                    longest, found = matched, Counter()
-                if matched == longest:
-                    end = text.find("\n", start)
-                    found[text[start : end if end >= 0 else len(text)].rstrip()] += 1
-        if not found:
-            return None
-        rest, count = found.most_common(1)[0]
-        return Recalled(rest, sum(map(len, tail[-longest:].split())), count / found.total())
+    def index(self, vocabulary: Vocabulary) -> None:
+        """Let `recall` know what is remembered now. A megabyte of new text takes half a second, known text little."""
+        with self._indexing:
+            encoder, known = self._encoder_of(vocabulary), self._index
+            kept = known if known and known.vocabulary is vocabulary else None
+            texts: dict[str, tuple[str, range]] = {}
+            pieces: list[NDArray[np.int32]] = []
+            length = 0
+            for name, text in self._all():
+                before, span = kept.texts.get(name, ("", range(0))) if kept else ("", range(0))
+                same = kept and before == text
+                tokens = kept.ngrams.tokens[span.start : span.stop] if kept and same else encoder.document(text)
+                texts[name] = text, range(length, length + len(tokens))
+                pieces.append(tokens)
+                length += len(tokens)
+            self._index = Index(vocabulary, NGrams(pieces, len(vocabulary.token_bytes)), texts)
+
+    def recall(self, place: Place, vocabulary: Vocabulary) -> Recall:
+        """See `CodeBase.recall`: first the project without this file, then the text around the cursor's line."""
+        followers = self.followers(place, vocabulary)
+
+        def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float64]]:
+            found = Mixture(len(vocabulary.token_bytes))
+            for each, doubts in zip(followers(tokens), (PROJECT_DOUBTS, FILE_DOUBTS), strict=True):
+                found.add(each, doubts)
+            return found.share, found.gained
+
+        return recall
+
+    def followers(self, place: Place, vocabulary: Vocabulary) -> Callable[[Sequence[int]], tuple[Followers, Followers]]:
+        """What followed given tokens in the project, and in the text around the line of a place."""
+        index, own = self._index, self._around(place, vocabulary)
+        known = index if index and index.vocabulary is vocabulary else None
+        _, skipped = known.texts.get(place.path, ("", range(0))) if known else ("", range(0))
+        return lambda tokens: (known.ngrams.followers(tokens, skipped) if known else [], own.followers(tokens))
+
+    def _around(self, place: Place, vocabulary: Vocabulary) -> NGrams:
+        """The text before and after the cursor's line, which stays the same while that line is typed."""
+        before = (place.context + place.before[-MOST_OF_ITSELF:]).rstrip(
+            "\r\n"
+        )  # or a line end would end at the cursor
+        after = place.after[:MOST_OF_ITSELF]
+        if self._own and self._own[:3] == (vocabulary, before, after):
+            return self._own[3]
+        encoder = self._encoder_of(vocabulary)
+        pieces = [encoder.document(after), encoder.document(before)]  # what ends at the cursor has no follower
+        own = NGrams(pieces, len(vocabulary.token_bytes))
+        self._own = vocabulary, before, after, own
+        return own
+
+    def _encoder_of(self, vocabulary: Vocabulary) -> "Encoder":
+        encoder = self._encoder
+        if encoder is None or encoder.vocabulary is not vocabulary:
+            self._encoder = encoder = Encoder(vocabulary)
+        return encoder
 
 
-def _anchor(tail: str) -> str:
-    """The end of a text with ANCHOR characters that are no white space; "" where it has fewer."""
-    seen = 0
-    for start in range(len(tail) - 1, -1, -1):
-        seen += not tail[start].isspace()
-        if seen == ANCHOR:
-            return tail[start:]
-    return ""
+class Encoder:
+    """Text → tokens by paragraphs, which are kept: a change costs no more than its own."""
 
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self._paragraph = lru_cache(MOST_PARAGRAPHS)(self._encode)
 
-def _places(text: str, anchor: str) -> Iterator[int]:
-    """Where a text goes on after an anchor."""
-    found = text.find(anchor)
-    while found >= 0:
-        yield found + len(anchor)
-        found = text.find(anchor, found + 1)
+    def document(self, text: str) -> NDArray[np.int32]:
+        """The tokens of a text, behind the one that starts a document."""
+        start = self.vocabulary.document_start
+        text = text.replace("\r\n", "\n").encode(errors="replace").decode()
+        first = np.array([] if start is None else [start], dtype=np.int32)
+        return np.concatenate((first, *map(self._paragraph, PARAGRAPH.split(text))))
 
-
-def _matched(tail: str, text: str, place: int) -> int:
-    """How many characters before a place are the end of `tail`."""
-    low, high = 0, min(len(tail), place)
-    while low < high:  # what ends alike in n characters does so in fewer
-        middle = (low + high + 1) // 2
-        if text.startswith(tail[len(tail) - middle :], place - middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    def _encode(self, text: str) -> NDArray[np.int32]:
+        return np.array(self.vocabulary.encode(text), dtype=np.int32)

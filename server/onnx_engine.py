@@ -5,7 +5,6 @@ computes only what is new: `training/graph.py` says what the graph takes.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from server import vocabulary as vocabularies
-from server.engine import Draft, Sampling, Stop, Token, decode, log_probabilities_of
+from server.engine import Draft, Recall, Sampling, Stop, Token, decode, in_common, log_probabilities_of
 from server.errors import ModelError
 from server.vocabulary import Vocabulary
 
@@ -57,15 +56,16 @@ class OnnxEngine:
         stop: Stop,
         sampling: Sampling | None = None,
         draft: Draft | None = None,
+        recall: Recall | None = None,
     ) -> Iterator[Token]:
         """Continue tokens; see `Engine.stream`."""
         assert 0 < len(token_ids) <= self._window, f"{len(token_ids)} tokens in a window of {self._window}"
         self._streams = mine = self._streams + 1
-        same = takewhile(lambda pair: pair[0] == pair[1], zip(token_ids[:-1], self._computed, strict=False))
-        self.reused = sum(1 for _ in same)
+        self.reused = in_common(token_ids[:-1], self._computed)
         return decode(
             self._step, self._vocabulary, token_ids, required, lambda: mine != self._streams or stop(),
-            window=self._window, tokens_a_step=PREFILL_TOKENS, computed=self.reused, sampling=sampling, draft=draft,
+            window=self._window, tokens_a_step=PREFILL_TOKENS, computed=self.reused,
+            sampling=sampling, draft=draft, recall=recall,
         )  # fmt: skip
 
     def log_probabilities(self, token_ids: Sequence[int]) -> list[float]:

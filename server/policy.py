@@ -9,7 +9,7 @@ from itertools import islice
 from server import prompt
 from server.checks import before_closers, closed_part, objection
 from server.drafts import repeat_of_context
-from server.engine import Engine, Sampling
+from server.engine import Engine, Recall, Sampling
 from server.memory import CodeBase, Memory
 from server.prompt import HEALED_BYTES, Prompt
 from server.reasons import Reason
@@ -80,10 +80,11 @@ def complete(
         return Answer(reason=Reason.BLANK)
     lines = settings.max_lines if in_empty_block(place) else 1
     threshold = 0.0 if place.explicit else settings.confidence
+    recall = code_base.recall(place, engine.vocabulary) if settings.memory else None
     found: dict[str, Suggestion] = {}
     refused: Answer | None = None
     for sampling in ATTEMPTS if place.explicit else ATTEMPTS[:1]:
-        written = _generate(asked, engine, stop, lines, sampling)
+        written = _generate(asked, engine, stop, lines, sampling, recall)
         if stop():
             return Answer(reason=Reason.CANCELLED)
         judged = _judge(place, written, threshold, code_base)
@@ -92,12 +93,6 @@ def complete(
         refused = refused or judged
         if len(found) == MOST_SUGGESTIONS:
             break
-    if settings.memory and (recalled := code_base.recall(place)):
-        agreed = any(recalled.text.startswith(text) for text in found)
-        text, log_probability = recalled.text.encode(errors="replace"), math.log(recalled.confidence(agreed))
-        written = Written(text, [(len(text), log_probability)], ended=True)
-        for each in _judge(place, written, threshold, code_base).suggestions:
-            found[each.text] = max(each, found.get(each.text, each), key=lambda other: other.confidence)
     if not found:
         return refused or Answer(reason=Reason.BLANK)
     ranked = sorted(found.values(), key=lambda each: -len(each.text) * each.confidence)
@@ -105,12 +100,17 @@ def complete(
 
 
 def _generate(
-    asked: Prompt, engine: Engine, stop: Callable[[], bool], lines: int, sampling: Sampling | None
+    asked: Prompt,
+    engine: Engine,
+    stop: Callable[[], bool],
+    lines: int,
+    sampling: Sampling | None,
+    recall: Recall | None,
 ) -> Written:
     """What the model writes behind the bytes that it was asked to write again, up to the end of the last line."""
     length, written, ended, log_probability = len(asked.required), b"", False, 0.0
     marks: list[tuple[int, float]] = []
-    tokens = engine.stream(asked.token_ids, asked.required, stop, sampling, draft=repeat_of_context)
+    tokens = engine.stream(asked.token_ids, asked.required, stop, sampling, draft=repeat_of_context, recall=recall)
     for token in islice(tokens, MAX_TOKENS + HEALED_BYTES):
         token_bytes = engine.vocabulary.token_bytes[token.id]
         written += token_bytes

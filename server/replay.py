@@ -2,45 +2,87 @@
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from server.engine import Engine
-from server.memory import CodeBase, Recalled
+import numpy as np
+from numpy.typing import NDArray
+
+from server.engine import Engine, Recall
+from server.memory import CodeBase
+from server.ngrams import LENGTHS
 from server.policy import Answer, complete
 from server.settings import Settings
 from server.silence import Place
+from server.vocabulary import Vocabulary
+
+Said = tuple[float, list[int], list[float]]
+"""The share that stays with the model, the tokens that gained, and how much each."""
 
 
 @dataclass(frozen=True)
 class SavedCode:
-    """What the person's code base had to say to one request."""
+    """What a person's code base had to say to one request."""
 
-    recalled: Recalled | None
+    said: dict[str, Said]
+    """By the tokens before, with blanks between."""
     known: frozenset[str]
     """Of the words that were suggested, the ones that stood in it."""
 
-    def recall(self, _: Place) -> Recalled | None:
-        """The rest of the line that was recalled then."""
-        return self.recalled
+    def recall(self, _place: Place, vocabulary: Vocabulary) -> Recall:
+        """What was said then; nothing where the model now writes what it did not write then."""
+
+        def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float64]]:
+            share, ids, gains = self.said.get(_context(tokens), (1.0, [], []))
+            gained = np.zeros(len(vocabulary.token_bytes))
+            gained[ids] = gains
+            return share, gained
+
+        return recall
 
     def knows(self, word: str) -> bool:
         """Whether a word was known then."""
         return word in self.known
 
 
-def save(file: Path, place: Place, settings: Settings, answer: Answer, code_base: CodeBase) -> None:
+@dataclass(frozen=True)
+class Recording:
+    """A code base that remembers what it said."""
+
+    code_base: CodeBase
+    said: dict[str, Said] = field(default_factory=dict)
+
+    def recall(self, place: Place, vocabulary: Vocabulary) -> Recall:
+        """See `CodeBase.recall`."""
+        asked = self.code_base.recall(place, vocabulary)
+
+        def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float64]]:
+            share, gained = asked(tokens)
+            ids = np.flatnonzero(gained)
+            self.said[_context(tokens)] = share, ids.tolist(), gained[ids].tolist()
+            return share, gained
+
+        return recall
+
+    def knows(self, word: str) -> bool:
+        """See `CodeBase.knows`."""
+        return self.code_base.knows(word)
+
+
+def _context(tokens: Sequence[int]) -> str:
+    return " ".join(map(str, tokens[-LENGTHS[-1] :]))
+
+
+def save(file: Path, place: Place, settings: Settings, answer: Answer, code: Recording) -> None:
     """Append a request and its answer, as one line of JSON. Raises OSError where that cannot be written."""
-    texts = [each.text for each in answer.suggestions]
-    recalled = code_base.recall(place) if settings.memory else None
     words = {word for each in answer.suggestions for word in re.findall(r"\w+", each.word + each.text)}
     line = {
         "place": asdict(place),
         "settings": asdict(settings),
-        "recalled": asdict(recalled) if recalled else None,
-        "known": sorted(filter(code_base.knows, words)),
-        "texts": texts,
+        "said": code.said,
+        "known": sorted(filter(code.knows, words)),
+        "texts": [each.text for each in answer.suggestions],
         "reason": answer.reason,
     }
     with file.open("a", encoding="utf-8") as log:
@@ -57,8 +99,7 @@ def replay(file: Path, engine: Engine) -> Iterator[tuple[Place, list[str], list[
             try:
                 saved = json.loads(line)
                 place, settings = Place(**saved["place"]), Settings(**saved["settings"])
-                recalled = Recalled(**saved["recalled"]) if saved["recalled"] else None
-                code_base = SavedCode(recalled, frozenset(saved["known"]))
+                code_base = SavedCode(dict(saved["said"]), frozenset(saved["known"]))
                 then, reason = list(saved["texts"]), saved["reason"]
             except (ValueError, TypeError, KeyError) as error:
                 raise ValueError(f"{file}:{number}: expected a saved request, found something else ({error})") from None

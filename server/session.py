@@ -6,14 +6,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from importlib.metadata import version
-from pathlib import Path, PurePath
 from typing import Any
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException, PyglsError
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
-from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
 
 from server import settings
@@ -21,11 +19,10 @@ from server.answering import Answering
 from server.background import in_background, show_progress
 from server.engine import Engine
 from server.errors import ModelError
-from server.memory import Memory
 from server.policy import Answer
-from server.project import MOST_BYTES, read_file, read_folders
 from server.reasons import Reason
-from server.silence import LINE, SECRETS, Place
+from server.remembering import Remembering, name_of
+from server.silence import LINE, Place
 from server.statistics import Statistics
 from server.surprise import bits_per_byte, surprise
 
@@ -69,12 +66,11 @@ class LineaheadServer(LanguageServer):
         self._loading: Future[Engine] | None = None
         self._snoozed_until = 0.0
         self._problems: set[str] = set()
-        self._remembered: dict[str, int | None] = {}  # the versions of open documents that the memory has
         self._failure = ""
         self.settings = settings.Settings()
         self.statistics = Statistics()
-        self.memory = Memory()
-        self.answering = Answering(self.memory, self.tell_problem)
+        self.remembering = Remembering(self, lambda: self._engine.vocabulary if self._has_engine else None)
+        self.answering = Answering(self.remembering.memory, self.tell_problem)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log what a client did wrong; pygls would put it before the person."""
@@ -84,6 +80,10 @@ class LineaheadServer(LanguageServer):
     def is_loading(self) -> bool:
         """Whether the model is still on its way."""
         return self._loading is not None and not self._loading.done()
+
+    @property
+    def _has_engine(self) -> bool:
+        return self._loading is not None and self._loading.done() and not self._loading.exception()
 
     @property
     def _engine(self) -> Engine:
@@ -100,6 +100,8 @@ class LineaheadServer(LanguageServer):
         progress = asyncio.create_task(show_progress(self, loading, "loading the model"))
         try:
             await asyncio.wrap_future(loading)
+            if self.settings.memory:
+                self.remembering.index()  # what was read before belongs to another model
             logger.info(READY)
             self.window_log_message(types.LogMessageParams(types.MessageType.Info, READY))
         except ModelError as error:
@@ -169,8 +171,8 @@ class LineaheadServer(LanguageServer):
     def forget(self, uri: str) -> None:
         """Drop what is kept for a document."""
         self.answering.forget(uri)
-        self._remembered.pop(uri, None)
-        self.file_changed(uri)  # what was not saved is gone
+        if self.settings.memory:
+            self.remembering.closed(uri)
 
     def place(self, params: Requested) -> Place:
         """Where a request asks for a suggestion."""
@@ -184,7 +186,7 @@ class LineaheadServer(LanguageServer):
         return Place(
             text=text,
             offset=min(document.offset_at_position(params.position), len(text)),
-            path=_name(document),
+            path=name_of(document),
             language=document.language_id or "python",
             explicit=explicit,
             context=self._cells_before(document.uri),
@@ -224,7 +226,8 @@ class LineaheadServer(LanguageServer):
             if self.state()[0] in ("failed", "loading", "snoozed"):
                 found = Answer(reason=Reason(self.state()[0]))
             else:
-                self._remember_open(except_for=params.text_document.uri)
+                if self.settings.memory:
+                    self.remembering.read_open(except_for=params.text_document.uri)
                 uri, kind = params.text_document.uri, type(params).__name__
                 computed, found = await self.answering.answer(kind, uri, place, self.settings, self._engine)
         except Exception:
@@ -246,46 +249,3 @@ class LineaheadServer(LanguageServer):
                     self.statistics.kept += offered.line in self.workspace.text_documents[offered.document].source
 
             asyncio.get_running_loop().call_later(KEPT_AFTER, look_again)
-
-    async def read_project(self) -> None:
-        """Read the Python files of the workspace's folders into the memory, in the background."""
-        if not self.settings.memory:
-            return
-        uris = list(self.workspace.folders) or [self.workspace.root_uri]
-        folders = [Path(path) for uri in uris if uri and (path := to_fs_path(uri))]
-        if not folders:
-            return
-        reading = in_background(lambda: read_folders(folders, self.memory))
-        await show_progress(self, reading, "reading the project")
-
-    async def watch_project(self) -> None:
-        """Ask the client to say which Python files change, where it can."""
-        workspace = self.client_capabilities.workspace
-        watched = workspace and workspace.did_change_watched_files
-        if not watched or not watched.dynamic_registration:
-            return
-        options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher("**/*.py")])
-        method = types.WORKSPACE_DID_CHANGE_WATCHED_FILES
-        try:
-            registration = types.Registration("lineahead-files", method, options)
-            await self.client_register_capability_async(types.RegistrationParams([registration]))
-        except (PyglsError, JsonRpcException) as error:
-            logger.warning("the client watches no files: %s", error)
-
-    def file_changed(self, uri: str) -> None:
-        """Read a file of the project again."""
-        if self.settings.memory and (path := to_fs_path(uri)):
-            read_file(Path(path), self.memory)
-
-    def _remember_open(self, except_for: str) -> None:
-        for uri, document in self.workspace.text_documents.items():
-            if uri != except_for and self._remembered.get(uri) != document.version and self.settings.memory:
-                self._remembered[uri] = document.version
-                if len(document.source) <= MOST_BYTES and not SECRETS.search(PurePath(uri).name):
-                    self.memory.remember(_name(document), document.source)
-
-
-def _name(document: TextDocument) -> str:
-    """What a document is called in a place and in the memory: its path, or, where it is no file, its address."""
-    path = document.path if document.uri.startswith("file:") else ""
-    return path or document.uri

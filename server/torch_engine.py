@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from server.engine import Draft, Sampling, Step, Stop, Token, decode, log_probabilities_of
+from server.engine import Draft, Recall, Sampling, Step, Stop, Token, decode, log_probabilities_of
 from server.errors import ModelError
 from server.vocabulary import DOCUMENT_START, Vocabulary
 from training import checkpoint
@@ -44,6 +44,7 @@ class TorchEngine:
         stop: Stop,
         sampling: Sampling | None = None,
         draft: Draft | None = None,
+        recall: Recall | None = None,
     ) -> Iterator[Token]:
         """Continue tokens; see `Engine.stream`. The window slides instead of being full; drafts are not used."""
         window = self.context_window_size
@@ -51,7 +52,7 @@ class TorchEngine:
         torch.set_num_threads(1)  # here, since each thread has its own setting
         return decode(
             self._stepper(), self._vocabulary, token_ids, required, stop,
-            window=window + LONGEST_SLIDE, tokens_a_step=window, sampling=sampling,
+            window=window + LONGEST_SLIDE, tokens_a_step=window, sampling=sampling, recall=recall,
         )  # fmt: skip
 
     def log_probabilities(self, token_ids: Sequence[int]) -> list[float]:

@@ -35,6 +35,7 @@ def ask(folder: Path, places: int, threshold: float, memory: str) -> list[Shown]
     settings, project = Settings(confidence=threshold, memory=memory != "none"), Memory()
     if memory == "project":
         read_folders([folder], project)
+        project.index(engine.vocabulary)
     files = sorted(folder.rglob("*.py"))
     for _ in tqdm(range(places), unit="place"):
         lines = LINE.findall((file := choose.choice(files)).read_text(encoding="utf-8", errors="replace"))

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from raw_client import RawClient
 from scripted_engine import ScriptedEngine
 
-from server.engine import Draft, Sampling, Stop, Token
+from server.engine import Draft, Recall, Sampling, Stop, Token
 
 TEXTS = st.text("ab (\n\n\r\t\x0c\u2028é例𝔘\ud800", max_size=30).map(lambda text: text.replace("\r", "\r\n"))
 NAMES = st.sampled_from(["file:///a.txt", "file:///b%20c/é.txt", "untitled:Untitled-1"])
@@ -44,6 +44,7 @@ class EchoEngine(ScriptedEngine):
         stop: Stop,
         sampling: Sampling | None = None,
         draft: Draft | None = None,
+        recall: Recall | None = None,
     ) -> Iterator[Token]:
         before = b"".join(map(self.vocabulary.token_bytes.__getitem__, token_ids)) + required
         self._script = checksum(before) + "\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from small_models import small_tokenizer
 
-from server.engine import Draft, Sampling, Stop, Token
+from server.engine import Draft, Recall, Sampling, Stop, Token
 from server.handlers import create_server
 from server.vocabulary import DOCUMENT_START, Vocabulary
 from training.tokenizer import DOCUMENT_END
@@ -36,6 +36,7 @@ class ScriptedEngine:
         stop: Stop,
         sampling: Sampling | None = None,
         draft: Draft | None = None,
+        recall: Recall | None = None,
     ) -> Iterator[Token]:
         assert token_ids
         end = small_tokenizer().special(DOCUMENT_END)
@@ -64,6 +65,7 @@ class EndlessEngine(ScriptedEngine):
         stop: Stop,
         sampling: Sampling | None = None,
         draft: Draft | None = None,
+        recall: Recall | None = None,
     ) -> Iterator[Token]:
         number = len(list(self._folder.glob("started-*")))
         (self._folder / f"started-{number}").touch()

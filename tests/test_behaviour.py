@@ -16,7 +16,7 @@ import pytest
 from scripted_engine import ScriptedEngine
 
 from server.__main__ import BUNDLED_MODEL, load_engine
-from server.engine import Draft, Engine, Sampling, Stop, Token
+from server.engine import Draft, Engine, Recall, Sampling, Stop, Token
 from server.policy import complete
 from server.reasons import Reason
 from server.settings import read
@@ -44,6 +44,7 @@ class UnsureEngine(ScriptedEngine):
         stop: Stop,
         sampling: Sampling | None = None,
         draft: Draft | None = None,
+        recall: Recall | None = None,
     ) -> Iterator[Token]:
         single = [self.vocabulary.token_bytes.index(bytes([byte])) for byte in self._bytes]
         again = len(required)

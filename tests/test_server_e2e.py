@@ -65,7 +65,8 @@ async def started(
     client = pytest_lsp.make_test_lsp_client()
     await client.start_io(*command, cwd=cwd)
     able = types.ClientCapabilities(window=types.WindowClientCapabilities(work_done_progress=progress))
-    options = {"maxLines": 1, "confidence": 0, "debounce": 0}  # a model of one text is not sure of anything else
+    # A model of one text is not sure of anything else, and the tests' documents are beginnings of the same one.
+    options = {"maxLines": 1, "confidence": 0, "debounce": 0, "memory": False}
     found = await client.initialize_session(types.InitializeParams(able, initialization_options=options))
     try:
         yield client, found.capabilities
@@ -238,7 +239,7 @@ async def test_settings_change_while_it_runs(client: LanguageClient) -> None:
     assert await ghosts(client, uri, LINE, COLUMN) == []
     client.messages.clear()
     for _ in range(2):  # is told once
-        configure(maxLines="many", confidence=0, debounce=0)
+        configure(maxLines="many", confidence=0, debounce=0, memory=False)
         assert (await ghosts(client, uri, LINE, COLUMN))[0].startswith("self.items.append(item)")
     assert [each.message for each in client.messages] == [
         "Lineahead: lineahead.maxLines: expected int from 1 to 20, found 'many'; using 4"

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scripted_engine import small_vocabulary
 from small_models import SOURCE, small_decoder_config, small_tokenizer
 
@@ -225,6 +226,33 @@ def test_required_tokens_are_the_likeliest_that_fit() -> None:
     assert spell(b"ab") == [3, 0]
     assert spell(b"b") == [4, 0]
     assert spell(b"y") == []
+
+
+def test_required_bytes_are_spelled_by_the_likeliest_tokens_together() -> None:
+    """The likeliest first token may lead nowhere."""
+    token_bytes = [b"", b"a", b"ab", b"b", b"c", b"d"]
+    vocabulary = Vocabulary(lambda _: [], token_bytes, None)
+    after = {  # the probability of each token, by the bytes before it
+        b"": [0.0, 0.6, 0.4, 0.0, 0.0, 0.0],
+        b"a": [0.9, 0.0, 0.0, 0.1, 0.0, 0.0],
+        b"ab": [0.0, 0.0, 0.0, 0.0, 0.9, 0.1],
+        b"abc": [0.9, 0.0, 0.0, 0.0, 0.0, 0.1],
+    }
+    computed: list[int] = []
+
+    def step(position: int, tokens: Sequence[int], rows: int) -> NDArray[np.float32]:
+        computed[position:] = tokens
+        text = b"".join(token_bytes[token] for token in computed)
+        probabilities = np.array([after[text]] * rows, dtype=np.float32)
+        logits: NDArray[np.float32] = np.log(probabilities + np.float32(1e-9))
+        return logits
+
+    def spell(required: bytes) -> list[int]:
+        tokens = decode(step, vocabulary, [0], required, never, window=9, tokens_a_step=8)
+        return [token.id for token in itertools.islice(tokens, 3)]
+
+    assert spell(b"abc") == [2, 4, 0], "0.4 × 0.9 is more than 0.6 × 0.1 × 0.9"
+    assert spell(b"a")[0] == 1
 
 
 def test_it_stops_at_the_next_step(engine: Engine) -> None:

@@ -1,15 +1,21 @@
 """What the person's own code knows: recalled lines, the project's files, what is prepared ahead."""
 
+import math
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from raw_client import SERVER, RawClient
-from scripted_engine import ScriptedEngine
+from scripted_engine import ScriptedEngine, small_vocabulary
 
 from server import memory as memories
-from server.memory import Memory, Recalled
+from server.engine import Recall, decode
+from server.memory import Encoder, Memory
 from server.policy import complete
 from server.project import python_files, read_file, read_folders
 from server.reuse import after_acceptance
@@ -18,28 +24,70 @@ from server.silence import Place
 
 KNOWN = "def first(frame):\n    frame.normalise_columns(width=80, pad=True)\n    return frame\n"
 TYPED = "def second(frame):\n    frame.normalise_"
+VOCABULARY = small_vocabulary()
 
 
-def test_the_rest_of_a_line_is_recalled_from_this_file_and_from_others() -> None:
+def likeliest(memory: Memory, place: Place) -> str:
+    """What the memory alone would write at a place, greedily, up to the line's end; "" where it knows nothing."""
+    recall, tokens, written = memory.recall(place, VOCABULARY), VOCABULARY.encode(place.text[: place.offset]), b""
+    for _ in range(40):
+        share, gained = recall(tokens)
+        if share == 1:
+            return ""
+        tokens.append(int(gained.argmax()))
+        written += VOCABULARY.token_bytes[tokens[-1]]
+        if b"\n" in written:
+            break
+    return written.decode().partition("\n")[0]
+
+
+def end_of(text: str, path: str = "this.py") -> Place:
+    return Place(text, len(text), path=path)
+
+
+def test_a_line_is_recalled_from_this_file_and_from_others() -> None:
     memory = Memory()
-    assert memory.recall(Place(KNOWN + TYPED, len(KNOWN + TYPED))) is not None
-    assert memory.recall(Place(TYPED, len(TYPED))) is None
+    assert likeliest(memory, end_of(KNOWN + TYPED)) == "columns(width=80, pad=True)"
+    after = Place(f"{TYPED}\n\n{KNOWN}", len(TYPED))
+    assert likeliest(memory, after) == "columns(width=80, pad=True)"
+    assert "columns" not in likeliest(memory, end_of(TYPED))
     memory.remember("other.py", KNOWN.replace("\n", "\r\n"))
-    found = memory.recall(Place(TYPED, len(TYPED), path="this.py"))
-    assert found is not None
-    assert (found.text, found.share) == ("columns(width=80, pad=True)", 1.0)
-    assert memory.recall(Place(TYPED, len(TYPED), path="other.py")) is None, "its older version is not asked"
+    assert "columns" not in likeliest(memory, end_of(TYPED)), "not yet indexed"
+    memory.index(VOCABULARY)
+    assert likeliest(memory, end_of(TYPED)) == "columns(width=80, pad=True)"
+    assert "columns" not in likeliest(memory, end_of(TYPED, path="other.py")), "its older version is not asked"
+    memory.forget("other.py")
+    memory.index(VOCABULARY)
+    assert "columns" not in likeliest(memory, end_of(TYPED))
 
 
-def test_the_longest_match_wins_and_then_the_most_frequent() -> None:
+def test_texts_that_have_not_changed_are_not_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = Memory()
-    memory.remember("a", "left.assign(alpha)\nother.assign(beta)\nother.assign(beta)\n")
-    assert memory.recall(Place(" other.assign(", 14)) == Recalled("beta)", 13, 1.0)
+    memory.remember("a", KNOWN)
+    memory.index(VOCABULARY)
     memory.remember("b", "other.assign(gamma)\n")
-    found = memory.recall(Place(" other.assign(", 14))
-    assert found is not None
-    assert found.text == "beta)"
-    assert found.share == pytest.approx(2 / 3)
+    encoded: list[str] = []
+    encode = Encoder.document
+
+    def counted(encoder: Encoder, text: str) -> NDArray[np.int32]:
+        encoded.append(text)
+        return encode(encoder, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Encoder, "document", counted)
+        memory.index(VOCABULARY)
+        assert encoded == ["other.assign(gamma)\n"]
+        memory.index(small_vocabulary())
+        assert sorted(encoded[1:]) == sorted([KNOWN, "other.assign(gamma)\n"]), "another model has other tokens"
+    memory.index(VOCABULARY)
+    assert likeliest(memory, end_of(TYPED)) == "columns(width=80, pad=True)"
+
+
+@given(st.text("ab \n\r", max_size=200))
+def test_paragraphs_have_the_tokens_of_the_whole(text: str) -> None:
+    start = [] if VOCABULARY.document_start is None else [VOCABULARY.document_start]
+    whole = VOCABULARY.encode(text.replace("\r\n", "\n"))
+    assert Encoder(VOCABULARY).document(text).tolist() == start + whole
 
 
 @given(texts=st.lists(st.tuples(st.sampled_from("abc"), st.text("x\n ", max_size=30))))
@@ -55,12 +103,26 @@ def test_the_memory_holds_no_more_than_its_cap(texts: list[tuple[str, str]]) -> 
         assert all(newest[name] == text for name, text in kept.items())
 
 
-def test_a_recalled_line_is_shown_where_the_model_has_nothing_and_not_with_the_setting_off() -> None:
-    text = KNOWN * 2 + "\n" + KNOWN.partition("columns")[0]
-    place = Place(text, len(text))
-    engine = ScriptedEngine("\n")
-    assert [each.text for each in complete(place, Settings(), engine).suggestions] == ["columns(width=80, pad=True)"]
-    assert complete(place, Settings(memory=False), engine).suggestions == ()
+def test_what_is_recalled_outweighs_the_model_and_not_with_the_setting_off() -> None:
+    vocabulary = small_vocabulary()
+    text = KNOWN * 3 + "\n" + KNOWN.partition("columns")[0]
+    recall = Memory().recall(end_of(text), vocabulary)
+
+    def step(_position: int, _tokens: Sequence[int], rows: int) -> NDArray[np.float32]:
+        return np.zeros((rows, len(vocabulary.token_bytes)), dtype=np.float32)  # a model that knows nothing
+
+    def written(recall: Recall | None) -> tuple[str, float]:
+        tokens = vocabulary.encode(text)
+        found = islice(
+            decode(step, vocabulary, tokens, b"", lambda: False, window=999, tokens_a_step=999, recall=recall), 4
+        )
+        pairs = [(vocabulary.token_bytes[each.id].decode(errors="replace"), each.log_probability) for each in found]
+        return "".join(piece for piece, _ in pairs), sum(each for _, each in pairs)
+
+    known, unknown = written(recall), written(None)
+    assert "columns(width=80, pad=True)\n".startswith(known[0])
+    assert known[1] > unknown[1]
+    assert unknown[1] == pytest.approx(-4 * math.log(len(vocabulary.token_bytes)), rel=1e-4)
 
 
 def test_a_name_of_the_project_is_no_unknown_name() -> None:

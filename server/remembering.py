@@ -1,0 +1,109 @@
+"""What the memory holds: the project's files and the open documents, and what becomes of it when they change."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path, PurePath
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException, PyglsError
+from pygls.lsp.server import LanguageServer
+from pygls.uris import to_fs_path
+from pygls.workspace import TextDocument
+
+from server.background import in_background, show_progress
+from server.memory import Memory
+from server.project import MOST_BYTES, read_file, read_folders
+from server.silence import SECRETS
+from server.vocabulary import Vocabulary
+
+logger = logging.getLogger(__name__)
+
+
+class Remembering:
+    """Keeps a memory up to date, and its index, on a thread of its own."""
+
+    def __init__(self, server: LanguageServer, vocabulary: Callable[[], Vocabulary | None]) -> None:
+        self.memory = Memory()
+        self._server = server
+        self._vocabulary = vocabulary  # None as long as there is no model
+        self._versions: dict[str, int | None] = {}  # of the open documents that the memory has
+        self._indexing: Future[None] | None = None
+        self._stale = False
+
+    async def read_project(self) -> None:
+        """Read the Python files of the workspace's folders, in the background."""
+        workspace = self._server.workspace
+        uris = list(workspace.folders) or [workspace.root_uri]
+        folders = [Path(path) for uri in uris if uri and (path := to_fs_path(uri))]
+        if not folders:
+            return
+        vocabulary = self._vocabulary()
+
+        def read() -> None:
+            read_folders(folders, self.memory)
+            if vocabulary:
+                self.memory.index(vocabulary)
+
+        await show_progress(self._server, in_background(read), "reading the project")
+
+    async def watch_project(self) -> None:
+        """Ask the client to say which Python files change, where it can."""
+        workspace = self._server.client_capabilities.workspace
+        watched = workspace and workspace.did_change_watched_files
+        if not watched or not watched.dynamic_registration:
+            return
+        options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher("**/*.py")])
+        method = types.WORKSPACE_DID_CHANGE_WATCHED_FILES
+        try:
+            registration = types.Registration("lineahead-files", method, options)
+            await self._server.client_register_capability_async(types.RegistrationParams([registration]))
+        except (PyglsError, JsonRpcException) as error:
+            logger.warning("the client watches no files: %s", error)
+
+    def file_changed(self, uri: str) -> None:
+        """Read a file of the project again."""
+        if path := to_fs_path(uri):
+            read_file(Path(path), self.memory)
+            self.index()
+
+    def closed(self, uri: str) -> None:
+        """Take a document as it is on disk again: what was not saved is gone."""
+        self._versions.pop(uri, None)
+        self.file_changed(uri)
+
+    def read_open(self, except_for: str) -> None:
+        """Take the open documents as they are now, but for the one that is asked about."""
+        changed = False
+        for uri, document in self._server.workspace.text_documents.items():
+            if uri != except_for and self._versions.get(uri, -1) != document.version:
+                self._versions[uri] = document.version
+                if len(document.source) <= MOST_BYTES and not SECRETS.search(PurePath(uri).name):
+                    self.memory.remember(name_of(document), document.source)
+                    changed = True
+        if changed:
+            self.index()
+
+    def index(self) -> None:
+        """Let suggestions know what is remembered, in the background; what changes meanwhile is known after that."""
+        vocabulary = self._vocabulary()
+        if vocabulary is None:
+            return
+        self._stale = self._indexing is not None and not self._indexing.done()
+        if self._stale:
+            return
+        self._indexing = in_background(lambda: self.memory.index(vocabulary))
+        asyncio.wrap_future(self._indexing).add_done_callback(self._indexed)
+
+    def _indexed(self, done: "asyncio.Future[None]") -> None:
+        if error := done.exception():
+            logger.error("the memory is not indexed: %r", error)
+        if self._stale:
+            self.index()
+
+
+def name_of(document: TextDocument) -> str:
+    """What a document is called in a place and in the memory: its path, or, where it is no file, its address."""
+    path = document.path if document.uri.startswith("file:") else ""
+    return path or document.uri
