@@ -19,6 +19,7 @@ from server.vocabulary import Vocabulary
 
 BRANCHES = 3  # of a beginning that spells what is required, and
 MOST_BRANCHES = 32  # so many beginnings in all: each costs a step
+MOST_ENDS = 64  # tokens behind one beginning: the others are too unlikely to count
 
 Stop = Callable[[], bool]
 """Asked before each step: true ends the generation."""
@@ -35,6 +36,9 @@ class Token(NamedTuple):
     id: int
     log_probability: float
     """In nats, among the tokens that were allowed here; at temperature 1, whatever it was sampled with."""
+    beyond: tuple[float, ...] = ()
+    """Of the token that goes on beyond required bytes: the log probability that the text goes on with its first 1, 2, …
+    bytes beyond, by whichever tokens."""
 
 
 @dataclass(frozen=True)
@@ -173,13 +177,17 @@ def _spell(
     a beginning.
     """
     beginnings: list[tuple[float, tuple[int, ...], list[Token]]] = [(0.0, (), [])]
+    ends: list[tuple[float, bytes]] = []  # the log probability of what spells all, and its bytes beyond
     for branches in count():
         if not beginnings or stop():
             break
         surprise, path, tokens = heappop(beginnings)
         rest = required[sum(len(vocabulary.token_bytes[token]) for token in path) :]
         if not rest:
-            return tokens
+            spelled = sum(len(vocabulary.token_bytes[token]) for token in path[:-1])
+            beyond = _beyond(vocabulary.token_bytes[path[-1]][len(required) - spelled :], ends)
+            last = Token(path[-1], beyond[-1] if beyond else tokens[-1].log_probability, beyond)
+            return [*tokens[:-1], last]
         candidates = vocabulary.compatible(rest)
         if len(path) > room or not candidates.size:
             continue
@@ -189,11 +197,28 @@ def _spell(
         best, log_probability_of_best = _choose(allowed, None, None)
         if branches >= MOST_BRANCHES:
             beginnings.clear()
-        for place in np.argsort(-allowed, kind="stable")[:BRANCHES].tolist():
+        order = np.argsort(-allowed, kind="stable")[:MOST_ENDS].tolist()
+        for rank, place in enumerate(order):
             surprising = surprise + float(logits[likeliest] - allowed[place]) - log_probability
             token = Token(int(candidates[place]), log_probability_of_best - float(allowed[best] - allowed[place]))
-            heappush(beginnings, (surprising, (*path, token.id), [*tokens, token]))
+            if rank < BRANCHES:
+                heappush(beginnings, (surprising, (*path, token.id), [*tokens, token]))
+            text = vocabulary.token_bytes[token.id]
+            if len(text) >= len(rest):
+                ends.append((-surprising, text[len(rest) :]))
     return []
+
+
+def _beyond(text: bytes, ends: Sequence[tuple[float, bytes]]) -> tuple[float, ...]:
+    """`Token.beyond` for a text, from all ends found: those that say less than its first bytes have no say in them."""
+    found: list[float] = []
+    most = max(log_probability for log_probability, _ in ends)
+    weights = [(math.exp(log_probability - most), end) for log_probability, end in ends]
+    for length in range(1, len(text) + 1):
+        agreed = sum(weight for weight, end in weights if end.startswith(text[:length]))
+        decided = sum(weight for weight, end in weights if len(end) >= length or not text.startswith(end))
+        found.append(min(found[-1] if found else 0.0, math.log(agreed / decided)))
+    return tuple(found)
 
 
 def _mixed(logits: NDArray[np.float32], share: float, gained: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -57,7 +57,7 @@ class Written:
 
     text: bytes
     marks: list[tuple[int, float]]
-    """After each token: the length of `text`, and the log of its probability up to there."""
+    """After each token, and inside the first: a length of `text`, and the log of its probability up to there."""
     ended: bool
     """Whether the model ended the last line, instead of a limit."""
 
@@ -117,6 +117,7 @@ def _generate(
         new = written[length:].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         ended = not token_bytes or new.count(b"\n") >= lines
         if len(written) > length or ended:
+            marks += [(place, log_probability + each) for place, each in enumerate(token.beyond[:-1], start=1)]
             log_probability += token.log_probability
             marks.append((max(0, len(written) - length), log_probability))
         if ended or len(new) - new.rfind(b"\n") > MAX_BYTES:

@@ -255,6 +255,19 @@ def test_required_bytes_are_spelled_by_the_likeliest_tokens_together() -> None:
     assert spell(b"a")[0] == 1
 
 
+def test_how_sure_the_bytes_beyond_are_is_said_for_the_text_and_not_for_the_token() -> None:
+    token_bytes = [b"", b"a", b"range(", b"range(len(", b"range(1", b"raise "]
+    logits = np.log(np.array([[0.1, 0.1, 0.2, 0.3, 0.1, 0.2]], dtype=np.float32))
+    vocabulary = Vocabulary(lambda _: [], token_bytes, None)
+    stream = decode(lambda *_: logits, vocabulary, [0], b"ra", never, window=9, tokens_a_step=8)
+    token = next(stream)
+    assert token_bytes[token.id] == b"range(len("
+    probabilities = np.exp(token.beyond)
+    assert probabilities[: len("nge(")] == pytest.approx(6 / 8)
+    assert probabilities[len("nge(") :] == pytest.approx(3 / 6), "b'range(' may go on like that, too"
+    assert token.log_probability == token.beyond[-1]
+
+
 def test_it_stops_at_the_next_step(engine: Engine) -> None:
     stopped = False
     tokens = engine.stream([0], b"", lambda: stopped)
