@@ -87,7 +87,7 @@ class Answering:
         arguments = (place, settings, engine, within(TIME_BUDGET, stop.is_set), recording or self._code_base)
         found = await asyncio.get_running_loop().run_in_executor(self.thread, complete, *arguments)
         if recording:
-            self._save(place, settings, found, recording)
+            await self._save(place, settings, found, recording)
         if found.reason != Reason.CANCELLED:
             self._answers[document] = (place, found)
         elif not stop.is_set():
@@ -103,8 +103,9 @@ class Answering:
         except Exception:
             logger.exception("nothing is prepared")
 
-    def _save(self, place: Place, settings: Settings, answer: Answer, recording: Recording) -> None:
+    async def _save(self, place: Place, settings: Settings, answer: Answer, recording: Recording) -> None:
         try:
-            save(Path(settings.log).expanduser(), place, settings, answer, recording)
+            log = Path(settings.log).expanduser()
+            await asyncio.to_thread(save, log, place, settings, answer, recording)
         except OSError as error:
             self._tell_problem(f"lineahead.log: expected a file that can be written; {error}; nothing is saved")

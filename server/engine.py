@@ -19,7 +19,10 @@ from server.vocabulary import Vocabulary
 
 BRANCHES = 3  # of a beginning that spells what is required, and
 MOST_BRANCHES = 32  # so many beginnings in all: each costs a step
+MORE_BRANCHES = 4  # once it is spelled, to see what else it may be, unless that is
+NEGLIGIBLE = 0.1  # of what has been seen
 MOST_ENDS = 64  # tokens behind one beginning: the others are too unlikely to count
+TINY = 1e-300
 
 Stop = Callable[[], bool]
 """Asked before each step: true ends the generation."""
@@ -163,6 +166,16 @@ def in_common(first: Sequence[int], second: Sequence[int]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
+class End(NamedTuple):
+    """Tokens that spell what is required."""
+
+    surprise: float
+    """Minus the log of their probability."""
+    path: tuple[int, ...]
+    beyond: bytes
+    """What the last of them adds to it."""
+
+
 def _spell(
     row: Callable[[tuple[int, ...]], NDArray[np.float32]],
     vocabulary: Vocabulary,
@@ -173,51 +186,57 @@ def _spell(
     """The likeliest tokens that spell `required`, the last of which may go on beyond it; none where none do.
 
     The likeliest first token may lead to unlikely ones, so the likeliest of all beginnings is lengthened, again and
-    again, until one has spelled all; after MOST_BRANCHES of them only the newest is. `row` gives the logits (V,) behind
-    a beginning.
+    again, until none of them can become likelier than what spells all; a few more then say how sure that is. After
+    MOST_BRANCHES only the newest beginning is followed. `row` gives the logits (V,) behind a beginning.
     """
-    beginnings: list[tuple[float, tuple[int, ...], list[Token]]] = [(0.0, (), [])]
-    ends: list[tuple[float, bytes]] = []  # the log probability of what spells all, and its bytes beyond
+    beginnings: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]  # minus the log of their probability, and tokens
+    ends: list[End] = []
+    more = MORE_BRANCHES
     for branches in count():
-        if not beginnings or stop():
+        best = min(ends, default=None)
+        if not beginnings or stop() or (best and branches >= MOST_BRANCHES):
             break
-        surprise, path, tokens = heappop(beginnings)
+        if best and best.surprise <= beginnings[0][0]:
+            more -= 1
+            if more < 0 or _share(beginnings) < NEGLIGIBLE * _share(ends):
+                break
+        surprise, path = heappop(beginnings)
         rest = required[sum(len(vocabulary.token_bytes[token]) for token in path) :]
-        if not rest:
-            spelled = sum(len(vocabulary.token_bytes[token]) for token in path[:-1])
-            beyond = _beyond(vocabulary.token_bytes[path[-1]][len(required) - spelled :], ends)
-            last = Token(path[-1], beyond[-1] if beyond else tokens[-1].log_probability, beyond)
-            return [*tokens[:-1], last]
         candidates = vocabulary.compatible(rest)
         if len(path) > room or not candidates.size:
             continue
         logits = row(path)
         likeliest, log_probability = _choose(logits, None, None)
         allowed = logits[candidates]
-        best, log_probability_of_best = _choose(allowed, None, None)
         if branches >= MOST_BRANCHES:
             beginnings.clear()
-        order = np.argsort(-allowed, kind="stable")[:MOST_ENDS].tolist()
-        for rank, place in enumerate(order):
+        for rank, place in enumerate(np.argsort(-allowed, kind="stable")[:MOST_ENDS].tolist()):
             surprising = surprise + float(logits[likeliest] - allowed[place]) - log_probability
-            token = Token(int(candidates[place]), log_probability_of_best - float(allowed[best] - allowed[place]))
-            if rank < BRANCHES:
-                heappush(beginnings, (surprising, (*path, token.id), [*tokens, token]))
-            text = vocabulary.token_bytes[token.id]
+            longer = (*path, int(candidates[place]))
+            text = vocabulary.token_bytes[longer[-1]]
             if len(text) >= len(rest):
-                ends.append((-surprising, text[len(rest) :]))
-    return []
+                ends.append(End(surprising, longer, text[len(rest) :]))
+            elif rank < BRANCHES:
+                heappush(beginnings, (surprising, longer))
+    if best is None or stop():
+        return []
+    beyond = _beyond(best.beyond, ends, _share(beginnings))
+    spelled = [Token(token, 0.0) for token in best.path[:-1]]  # what is required is certain
+    return [*spelled, Token(best.path[-1], beyond[-1] if beyond else 0.0, beyond)]
 
 
-def _beyond(text: bytes, ends: Sequence[tuple[float, bytes]]) -> tuple[float, ...]:
-    """`Token.beyond` for a text, from all ends found: those that say less than its first bytes have no say in them."""
+def _share(found: Sequence[tuple[float, object] | End]) -> float:
+    """The probability of all beginnings, or ends, together."""
+    return sum(math.exp(-each[0]) for each in found)
+
+
+def _beyond(text: bytes, ends: Sequence[End], unknown: float) -> tuple[float, ...]:
+    """`Token.beyond` of the likeliest end: ends that say less have no say, and what is unknown is against it."""
     found: list[float] = []
-    most = max(log_probability for log_probability, _ in ends)
-    weights = [(math.exp(log_probability - most), end) for log_probability, end in ends]
     for length in range(1, len(text) + 1):
-        agreed = sum(weight for weight, end in weights if end.startswith(text[:length]))
-        decided = sum(weight for weight, end in weights if len(end) >= length or not text.startswith(end))
-        found.append(min(found[-1] if found else 0.0, math.log(agreed / decided)))
+        agreed = _share([end for end in ends if end.beyond.startswith(text[:length])])
+        decided = _share([end for end in ends if len(end.beyond) >= length or not text.startswith(end.beyond)])
+        found.append(min(found[-1] if found else 0.0, math.log(max(agreed, TINY) / max(decided + unknown, TINY))))
     return tuple(found)
 
 

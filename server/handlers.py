@@ -24,15 +24,14 @@ def create_server(load: Load) -> LineaheadServer:
     @server.feature(types.INITIALIZED)
     async def initialized(ls: LineaheadServer, _params: types.InitializedParams) -> None:
         await ls.load()
+        await ls.remembering.watch_project()
         if ls.settings.memory:
-            await ls.remembering.watch_project()
             await ls.remembering.read_project()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
     def did_change_watched_files(ls: LineaheadServer, params: types.DidChangeWatchedFilesParams) -> None:
         if ls.settings.memory:
-            for each in params.changes:
-                ls.remembering.file_changed(each.uri)
+            ls.remembering.files_changed([each.uri for each in params.changes])
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
     async def did_change_workspace_folders(ls: LineaheadServer, _params: types.DidChangeWorkspaceFoldersParams) -> None:

@@ -62,7 +62,7 @@ class Memory:
         self._lock, self._indexing = threading.Lock(), threading.Lock()
         self._encoder: Encoder | None = None
         self._index: Index | None = None
-        self._own: tuple[Vocabulary, str, str, NGrams] | None = None
+        self._own: list[tuple[Vocabulary, str, str, NGrams]] = []  # of the line asked about, and the one ahead
 
     def remember(self, name: str, text: str) -> None:
         """Keep a text under a name, instead of the one before; the oldest ones go where there are too many.
@@ -70,10 +70,9 @@ class Memory:
         It is recalled from after the next `index`.
         """
         text = text.replace("\r\n", "\n")
-        self.forget(name)
         with self._lock:
+            self._characters += len(text) - len(self._texts.pop(name, ""))
             self._texts[name] = text
-            self._characters += len(text)
             while self._characters > MOST_CHARACTERS:
                 self._characters -= len(self._texts.popitem(last=False)[1])
 
@@ -127,7 +126,10 @@ class Memory:
         """What followed given tokens in the project, and in the text around the line of a place."""
         index, own = self._index, self._around(place, vocabulary)
         known = index if index and index.vocabulary is vocabulary else None
-        _, skipped = known.texts.get(place.path, ("", range(0))) if known else ("", range(0))
+        skipped = range(0)
+        if known and place.path in known.texts:
+            _, span = known.texts[place.path]
+            skipped = range(span.start, span.stop + 1)  # what comes after it follows only there
         return lambda tokens: (known.ngrams.followers(tokens, skipped) if known else [], own.followers(tokens))
 
     def _around(self, place: Place, vocabulary: Vocabulary) -> NGrams:
@@ -136,12 +138,13 @@ class Memory:
             "\r\n"
         )  # or a line end would end at the cursor
         after = place.after[:MOST_OF_ITSELF]
-        if self._own and self._own[:3] == (vocabulary, before, after):
-            return self._own[3]
+        for known in self._own:
+            if known[:3] == (vocabulary, before, after):
+                return known[3]
         encoder = self._encoder_of(vocabulary)
         pieces = [encoder.document(after), encoder.document(before)]  # what ends at the cursor has no follower
         own = NGrams(pieces, len(vocabulary.token_bytes))
-        self._own = vocabulary, before, after, own
+        self._own = [(vocabulary, before, after, own), *self._own[:1]]
         return own
 
     def _encoder_of(self, vocabulary: Vocabulary) -> "Encoder":

@@ -138,7 +138,7 @@ def _judge(place: Place, written: Written, threshold: float, code_base: CodeBase
     cut = length < len(written.text) or not written.ended
     # Bytes that are no text end the line, as do the line ends that only Unicode knows.
     text = written.text[:length].decode("utf-8", errors="replace").partition("\ufffd")[0]
-    follows = written.text[length : length + 4].decode("utf-8", errors="ignore")[:1]
+    follows = written.text[len(text.encode()) :][:4].decode("utf-8", errors="ignore")[:1]
     if cut and (not follows or follows == "_" or follows.isalnum()):
         text = WORD_END.sub("", text)  # no half word at the end
     if cut:

@@ -27,14 +27,24 @@ def python_files(folder: Path) -> Iterator[Path]:
                 yield Path(parent, name)
 
 
+def is_written_here(path: Path, folders: list[Path]) -> bool:
+    """Whether a file of these folders is one that `python_files` may find; one of no folder is."""
+    for folder in folders:
+        if path.is_relative_to(folder):
+            parents = path.relative_to(folder).parts[:-1]
+            return not any(each in NOT_WRITTEN_HERE or each.startswith(".") for each in parents)
+    return True
+
+
 def read_file(path: Path, memory: Memory) -> None:
     """Remember a Python file as it is on disk now; forget it where it is gone, too long, or no text."""
-    memory.forget(str(path))
     try:
         if path.suffix == ".py" and path.stat().st_size <= MOST_BYTES and not SECRETS.search(path.name):
             memory.remember(str(path), path.read_text(encoding="utf-8"))
+            return
     except (OSError, UnicodeDecodeError):  # gone, not ours to read, or no text
-        return
+        pass
+    memory.forget(str(path))
 
 
 def read_folders(folders: list[Path], memory: Memory) -> None:

@@ -14,7 +14,7 @@ from pygls.workspace import TextDocument
 
 from server.background import in_background, show_progress
 from server.memory import Memory
-from server.project import MOST_BYTES, read_file, read_folders
+from server.project import MOST_BYTES, is_written_here, read_file, read_folders
 from server.silence import SECRETS
 from server.vocabulary import Vocabulary
 
@@ -34,19 +34,19 @@ class Remembering:
 
     async def read_project(self) -> None:
         """Read the Python files of the workspace's folders, in the background."""
-        workspace = self._server.workspace
-        uris = list(workspace.folders) or [workspace.root_uri]
-        folders = [Path(path) for uri in uris if uri and (path := to_fs_path(uri))]
+        folders = self._folders()
         if not folders:
             return
-        vocabulary = self._vocabulary()
+        reading = in_background(lambda: read_folders(folders, self.memory))
+        await show_progress(self._server, reading, "reading the project")
+        await asyncio.wrap_future(reading)
+        self._versions.clear()  # open documents are not as they are on disk
+        self.index()
 
-        def read() -> None:
-            read_folders(folders, self.memory)
-            if vocabulary:
-                self.memory.index(vocabulary)
-
-        await show_progress(self._server, in_background(read), "reading the project")
+    def _folders(self) -> list[Path]:
+        workspace = self._server.workspace
+        uris = list(workspace.folders) or [workspace.root_uri]
+        return [Path(path) for uri in uris if uri and (path := to_fs_path(uri))]
 
     async def watch_project(self) -> None:
         """Ask the client to say which Python files change, where it can."""
@@ -62,16 +62,33 @@ class Remembering:
         except (PyglsError, JsonRpcException) as error:
             logger.warning("the client watches no files: %s", error)
 
-    def file_changed(self, uri: str) -> None:
-        """Read a file of the project again."""
-        if path := to_fs_path(uri):
-            read_file(Path(path), self.memory)
+    def files_changed(self, uris: list[str]) -> None:
+        """Read files of the project again, in the background: there may be thousands."""
+        folders = self._folders()
+        paths = [Path(path) for uri in uris if uri.startswith("file:") and (path := to_fs_path(uri))]
+        ours = [path for path in paths if is_written_here(path, folders)]
+        if not ours:
+            return
+
+        def read() -> None:
+            for path in ours:
+                read_file(path, self.memory)
+
+        def done(_: "asyncio.Future[None]") -> None:
+            for uri in uris:
+                self._versions.pop(uri, None)
             self.index()
+
+        asyncio.wrap_future(in_background(read)).add_done_callback(done)
 
     def closed(self, uri: str) -> None:
         """Take a document as it is on disk again: what was not saved is gone."""
         self._versions.pop(uri, None)
-        self.file_changed(uri)
+        if uri.startswith("file:"):
+            self.files_changed([uri])
+        else:
+            self.memory.forget(uri)
+            self.index()
 
     def read_open(self, except_for: str) -> None:
         """Take the open documents as they are now, but for the one that is asked about."""

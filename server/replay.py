@@ -36,7 +36,8 @@ class SavedCode:
         def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float64]]:
             share, ids, gains = self.said.get(_context(tokens), (1.0, [], []))
             gained = np.zeros(len(vocabulary.token_bytes))
-            gained[ids] = gains
+            if max(ids, default=0) < len(gained):  # or it is another model's
+                gained[ids] = gains
             return share, gained
 
         return recall

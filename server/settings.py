@@ -24,7 +24,7 @@ class Settings:
     confidence: float = 0.25
     """What is less probable than this is not shown, unless it was asked for by name."""
     memory: bool = True
-    """Whether lines are also taken from this file, the other open ones, and the project's Python files."""
+    """Whether suggestions learn from this file, the other open ones, and the project's Python files."""
     model: str = ""
     """A model folder; the bundled model where it is empty."""
     log: str = ""

@@ -17,7 +17,7 @@ from server import memory as memories
 from server.engine import Recall, decode
 from server.memory import Encoder, Memory
 from server.policy import complete
-from server.project import python_files, read_file, read_folders
+from server.project import is_written_here, python_files, read_file, read_folders
 from server.reuse import after_acceptance
 from server.settings import Settings
 from server.silence import Place
@@ -59,6 +59,17 @@ def test_a_line_is_recalled_from_this_file_and_from_others() -> None:
     memory.forget("other.py")
     memory.index(VOCABULARY)
     assert "columns" not in likeliest(memory, end_of(TYPED))
+
+
+def test_what_follows_the_older_version_in_the_index_does_not_follow_this_one() -> None:
+    memory, start = Memory(), VOCABULARY.document_start
+    for name in ("next.py", "this.py"):  # the newest one comes first
+        memory.remember(name, KNOWN)
+    memory.index(VOCABULARY)
+    tokens = VOCABULARY.encode(KNOWN)
+    for path, follows in (("new.py", True), ("this.py", False)):
+        _, gained = memory.recall(end_of("", path=path), VOCABULARY)(tokens)
+        assert (gained[start] > 0) == follows
 
 
 def test_texts_that_have_not_changed_are_not_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,6 +157,9 @@ def test_only_files_of_the_persons_own_are_read(tmp_path: Path) -> None:
     (tmp_path / "binary.py").write_bytes(b"\xff\xfe\x00")
     names = [str(each.relative_to(tmp_path)) for each in python_files(tmp_path)]
     assert names == ["a.py", "binary.py", "b/c.py"]
+    assert is_written_here(tmp_path / "b" / "c.py", [tmp_path / "other", tmp_path])
+    assert not is_written_here(tmp_path / ".venv" / "d.py", [tmp_path])
+    assert not is_written_here(tmp_path / "b" / "build" / "g.py", [tmp_path])
     memory = Memory()
     read_folders([tmp_path, tmp_path / "nowhere"], memory)
     assert len(memory) == 2
