@@ -18,9 +18,9 @@ from server.errors import ModelError
 from server.vocabulary import Vocabulary
 
 BRANCHES = 3  # of a beginning that spells what is required, and
-MOST_BRANCHES = 32  # so many beginnings in all: each costs a step
-MORE_BRANCHES = 4  # once it is spelled, to see what else it may be, unless that is
-NEGLIGIBLE = 0.1  # of what has been seen
+MOST_BRANCHES = 16  # so many beginnings in all: each costs a step
+MORE_BRANCHES = 3  # once it is spelled, to see what else it may be, unless that is
+NEGLIGIBLE = 0.15  # of what has been seen
 MOST_ENDS = 64  # tokens behind one beginning: the others are too unlikely to count
 TINY = 1e-300
 
@@ -28,7 +28,7 @@ Stop = Callable[[], bool]
 """Asked before each step: true ends the generation."""
 Draft = Callable[[Sequence[int]], Sequence[int]]
 """Guesses the next tokens from all tokens so far; wrong guesses cost time, and never change what is written."""
-Recall = Callable[[Sequence[int]], tuple[float, NDArray[np.float64]]]
+Recall = Callable[[Sequence[int]], tuple[float, NDArray[np.float32]]]
 """What is known of the next token from elsewhere, given all tokens so far: the share of the probability that stays with
 the model, and what each token (V,) gets of the rest."""
 
@@ -240,12 +240,14 @@ def _beyond(text: bytes, ends: Sequence[End], unknown: float) -> tuple[float, ..
     return tuple(found)
 
 
-def _mixed(logits: NDArray[np.float32], share: float, gained: NDArray[np.float64]) -> NDArray[np.float32]:
+def _mixed(logits: NDArray[np.float32], share: float, gained: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logits (V,) of the model's probabilities times `share`, with `gained` added."""
     with np.errstate(invalid="ignore"):  # `_choose` says what is wrong with a model's numbers
-        weights = np.exp(logits - logits.max())
-        probabilities = share * (weights / weights.sum()) + gained
-    mixed: NDArray[np.float32] = np.log(probabilities + np.finfo(np.float32).tiny).astype(np.float32)
+        mixed: NDArray[np.float32] = np.exp(logits - logits.max())
+        mixed *= share / mixed.sum()
+    mixed += gained
+    mixed += np.finfo(np.float32).tiny  # a logarithm for all
+    np.log(mixed, out=mixed)
     return mixed
 
 

@@ -114,7 +114,7 @@ class Memory:
         """See `CodeBase.recall`: first the project without this file, then the text around the cursor's line."""
         followers = self.followers(place, vocabulary)
 
-        def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float64]]:
+        def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float32]]:
             found = Mixture(len(vocabulary.token_bytes))
             for each, doubts in zip(followers(tokens), (PROJECT_DOUBTS, FILE_DOUBTS), strict=True):
                 found.add(each, doubts)

@@ -55,7 +55,7 @@ class Mixture:
     def __init__(self, vocab_size: int) -> None:
         self.share = 1.0
         """Of the probability: what stays with the model."""
-        self.gained = np.zeros(vocab_size)
+        self.gained = np.zeros(vocab_size, dtype=np.float32)
         """What each token gets of the rest."""
 
     def add(self, followers: Followers, doubts: Sequence[float]) -> None:
@@ -68,4 +68,5 @@ class Mixture:
             counts = np.bincount(tokens, minlength=len(self.gained))
             trust = len(tokens) / (len(tokens) + doubt * np.count_nonzero(counts))
             self.share *= 1 - trust
-            self.gained = (1 - trust) * self.gained + (trust / len(tokens)) * counts
+            self.gained *= 1 - trust
+            self.gained += counts * np.float32(trust / len(tokens))

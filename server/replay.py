@@ -33,9 +33,9 @@ class SavedCode:
     def recall(self, _place: Place, vocabulary: Vocabulary) -> Recall:
         """What was said then; nothing where the model now writes what it did not write then."""
 
-        def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float64]]:
+        def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float32]]:
             share, ids, gains = self.said.get(_context(tokens), (1.0, [], []))
-            gained = np.zeros(len(vocabulary.token_bytes))
+            gained = np.zeros(len(vocabulary.token_bytes), dtype=np.float32)
             if max(ids, default=0) < len(gained):  # or it is another model's
                 gained[ids] = gains
             return share, gained
@@ -58,7 +58,7 @@ class Recording:
         """See `CodeBase.recall`."""
         asked = self.code_base.recall(place, vocabulary)
 
-        def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float64]]:
+        def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float32]]:
             share, gained = asked(tokens)
             ids = np.flatnonzero(gained)
             self.said[_context(tokens)] = share, ids.tolist(), gained[ids].tolist()
