@@ -20,9 +20,9 @@ from server.ngrams import Followers, Mixture, NGrams
 from server.silence import Place
 from server.vocabulary import Vocabulary
 
-MOST_CHARACTERS = 8_000_000  # of all texts together: about seven bytes of memory each
+MOST_CHARACTERS = 6_000_000  # of all texts together: about fifteen bytes of memory each
 MOST_OF_ITSELF = 200_000  # characters before and after the cursor
-MOST_PARAGRAPHS = 20_000  # whose tokens are kept
+MOST_PARAGRAPHS = 4_000  # whose tokens are kept
 PARAGRAPH = re.compile(r"(?<=[^\n])(?=\n\n)")  # no token spans the two sides of a line end
 
 # How much it takes to trust a context of 1, 2, 3, 5, 8, 12 tokens (`Mixture.add`), fitted on twisted and moto by
