@@ -136,7 +136,7 @@ def breaks_indentation(place: Place, inserted: str) -> bool:
         if indentation(each) < lowest:
             lowest = indentation(each)
             open_blocks.add(lowest)
-    return column not in open_blocks and _parses("\n".join([*above, " " * header + "pass"]))
+    return column not in open_blocks and parses("\n".join([*above, " " * header + "pass"]))
 
 
 def breaks_parsing(place: Place, inserted: str) -> bool:
@@ -149,13 +149,13 @@ def breaks_parsing(place: Place, inserted: str) -> bool:
     if len(head) + len(line) + len(tail) > MOST_PARSED:
         return False
     indent = line[: len(line) - len(line.lstrip())]
-    if not _parses(f"{head}{indent}pass{tail}"):
+    if not parses(f"{head}{indent}pass{tail}"):
         return False
     following = next((each for each in tail.splitlines() if each.strip()), "")
     last = line.rpartition("\n")[2]
     if code.rstrip().endswith(":") and indentation(following) <= indentation(last):
         line = line.partition("#")[0].rstrip() + " pass"
-    return not _parses(head + line + tail)
+    return not parses(head + line + tail)
 
 
 def _statement_around(place: Place, line: str) -> tuple[str, str]:
@@ -172,7 +172,8 @@ def _statement_around(place: Place, line: str) -> tuple[str, str]:
     return head, "\n" + tail.lstrip("\r\n")
 
 
-def _parses(code: str) -> bool:
+def parses(code: str) -> bool:
+    """Whether a text is Python."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of invalid escapes in a person's strings
@@ -196,7 +197,7 @@ def unknown_names(place: Place, inserted: str) -> set[str]:
         return set()
     for end in (place.line_after + place.after, place.line_after, " pass", ""):
         code = place.before + line + end
-        if _parses(code):
+        if parses(code):
             return unseen & _undefined(code)
     return set()
 

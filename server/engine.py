@@ -38,7 +38,8 @@ class Token(NamedTuple):
 
     id: int
     log_probability: float
-    """In nats, among the tokens that were allowed here; at temperature 1, whatever it was sampled with."""
+    """In nats, among the tokens that were allowed here; at temperature 1, whatever it was sampled with. Of
+    required bytes it says nothing (0), only of those beyond."""
     beyond: tuple[float, ...] = ()
     """Of the token that goes on beyond required bytes: the log probability that the text goes on with its first 1, 2, …
     bytes beyond, by whichever tokens."""

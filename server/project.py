@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from server.checks import parses
 from server.memory import Memory
 from server.silence import SECRETS
 
@@ -37,10 +38,14 @@ def is_written_here(path: Path, folders: list[Path]) -> bool:
 
 
 def read_file(path: Path, memory: Memory) -> None:
-    """Remember a Python file as it is on disk now; forget it where it is gone, too long, or no text."""
+    """Remember a Python file as it is on disk now; forget it where it is gone, too long, or no text.
+
+    What does not parse is half written, and nothing to learn from: what was known of the file before stays.
+    """
     try:
         if path.suffix == ".py" and path.stat().st_size <= MOST_BYTES and not SECRETS.search(path.name):
-            memory.remember(str(path), path.read_text(encoding="utf-8"))
+            if parses(text := path.read_text(encoding="utf-8")):
+                memory.remember(str(path), text)
             return
     except (OSError, UnicodeDecodeError):  # gone, not ours to read, or no text
         pass

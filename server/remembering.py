@@ -13,6 +13,7 @@ from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
 
 from server.background import in_background, show_progress
+from server.checks import parses
 from server.memory import Memory
 from server.project import MOST_BYTES, is_written_here, read_file, read_folders
 from server.silence import SECRETS
@@ -96,7 +97,9 @@ class Remembering:
         for uri, document in self._server.workspace.text_documents.items():
             if uri != except_for and self._versions.get(uri, -1) != document.version:
                 self._versions[uri] = document.version
-                if len(document.source) <= MOST_BYTES and not SECRETS.search(PurePath(uri).name):
+                if SECRETS.search(PurePath(uri).name) or len(document.source) > MOST_BYTES:
+                    continue
+                if parses(document.source):  # half a line is nothing to learn from
                     self.memory.remember(name_of(document), document.source)
                     changed = True
         if changed:

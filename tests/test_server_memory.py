@@ -163,6 +163,9 @@ def test_only_files_of_the_persons_own_are_read(tmp_path: Path) -> None:
     memory = Memory()
     read_folders([tmp_path, tmp_path / "nowhere"], memory)
     assert len(memory) == 2
+    (tmp_path / "a.py").write_text("x = 1\nx.\n")
+    read_file(tmp_path / "a.py", memory)
+    assert dict(memory._all())[str(tmp_path / "a.py")] == "x = 1\n", "half a line is nothing to learn from"
     (tmp_path / "a.py").unlink()
     read_file(tmp_path / "a.py", memory)
     assert len(memory) == 1

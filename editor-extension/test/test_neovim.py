@@ -85,11 +85,17 @@ def start(project: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         each.close()
 
 
-def test_ghost_text_is_accepted_by_tab_and_undone(start: Callable[[str], Neovim]) -> None:
+def suggesting(start: Callable[[str], Neovim]) -> Neovim:
+    """A Neovim that shows ghost text."""
     editor = start("0.12")
     editor.nvim.input("3GA")
     editor.type(TYPED)
     editor.wait_for_ghost(SUGGESTED)
+    return editor
+
+
+def test_ghost_text_is_accepted_by_tab_and_undone(start: Callable[[str], Neovim]) -> None:
+    editor = suggesting(start)
     editor.nvim.input("<Tab>")
     until("accepted", lambda: editor.nvim.current.line == TYPED + SUGGESTED)
     editor.save(f"{START.rstrip()}\n{TYPED}{SUGGESTED}\n")
@@ -98,20 +104,14 @@ def test_ghost_text_is_accepted_by_tab_and_undone(start: Callable[[str], Neovim]
 
 
 def test_ctrl_right_accepts_a_word(start: Callable[[str], Neovim]) -> None:
-    editor = start("0.12")
-    editor.nvim.input("3GA")
-    editor.type(TYPED)
-    editor.wait_for_ghost(SUGGESTED)
+    editor = suggesting(start)
     editor.nvim.input("<C-Right>")
     until("the word", lambda: editor.nvim.current.line == f"{TYPED}ImportError")
     editor.wait_for_ghost(":")
 
 
 def test_typing_into_it_keeps_it_without_a_new_inference(start: Callable[[str], Neovim]) -> None:
-    editor = start("0.12")
-    editor.nvim.input("3GA")
-    editor.type(TYPED)
-    editor.wait_for_ghost(SUGGESTED)
+    editor = suggesting(start)
     time.sleep(0.3)
     before = editor.computed
     editor.type("Imp", pause=0.4)
@@ -123,10 +123,7 @@ def test_typing_into_it_keeps_it_without_a_new_inference(start: Callable[[str], 
 
 
 def test_tab_accepts_nothing_that_does_not_fit_any_more(start: Callable[[str], Neovim]) -> None:
-    editor = start("0.12")
-    editor.nvim.input("3GA")
-    editor.type(TYPED)
-    editor.wait_for_ghost(SUGGESTED)
+    editor = suggesting(start)
     editor.type("Q", pause=0)
     editor.nvim.input("<Tab>")
     time.sleep(0.1)
