@@ -29,9 +29,9 @@ class Shown:
     right: bool
 
 
-def ask(folder: Path, places: int, threshold: float, memory: str) -> list[Shown]:
+def ask(folder: Path, places: int, threshold: float, memory: str, seed: int) -> list[Shown]:
     """Suggestions at random places; silent ones are left out. `memory` is one of MEMORIES."""
-    engine, choose, found = load_engine(BUNDLED_MODEL), random.Random(1), []
+    engine, choose, found = load_engine(BUNDLED_MODEL), random.Random(seed), []
     settings, project = Settings(confidence=threshold, memory=memory != "none"), Memory()
     if memory == "project":
         read_folders([folder], project)
@@ -59,11 +59,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--places", type=int, default=1000)
     parser.add_argument("--memory", choices=MEMORIES, default="project", help="what else is known (default: project)")
+    parser.add_argument("--seed", type=int, default=1, help="other places (default: %(default)s)")
     options = parser.parse_args()
     print("| threshold | shown | right | mean confidence | characters right | characters wrong |")
     print("| --- | --- | --- | --- | --- | --- |")
     for threshold in BOUNDS[:-1]:
-        found = ask(options.folder.resolve(), options.places, threshold, options.memory)
+        found = ask(options.folder.resolve(), options.places, threshold, options.memory, options.seed)
         right = [each for each in found if each.right]
         wrong = sum(each.length for each in found if not each.right)
         mean = sum(each.confidence for each in found) / max(1, len(found))
