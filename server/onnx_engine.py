@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from server import vocabulary as vocabularies
 from server.engine import Draft, Recall, Sampling, Stop, Token, decode, in_common, log_probabilities_of
 from server.errors import ModelError
 from server.vocabulary import Vocabulary
+from training import format
+
+onnxruntime = format.onnxruntime()
 
 GRAPH = "model.onnx"
 PREFILL_TOKENS = 64  # of a prompt in one step: 7 ms of the bundled model, as fast as more, in less memory

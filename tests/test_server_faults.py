@@ -183,7 +183,7 @@ def test_it_opens_no_socket_and_imports_nothing_heavy(tmp_path: Path) -> None:
 import atexit, json, sys
 seen = []
 sys.addaudithook(lambda event, arguments: seen.append(event) if event.startswith("socket.") else None)
-heavy = ("torch", "pandas", "transformers", "tqdm", "matplotlib", "training")
+heavy = ("torch", "pandas", "transformers", "tqdm", "matplotlib", "training.checkpoint")
 found = lambda: [sorted(set(seen)), [each for each in heavy if each in sys.modules]]
 atexit.register(lambda: json.dump(found(), open({str(report)!r}, "w")))
 """

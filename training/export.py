@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training import checkpoint, graph
+from training import checkpoint, format, graph
 from training.checkpoint import Checkpoint
 from training.errors import InputError
 from training.files import write_atomically
+
+onnxruntime = format.onnxruntime()
 
 GRAPH = "model.onnx"
 CHECKED_WINDOWS = 24

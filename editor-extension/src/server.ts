@@ -10,8 +10,8 @@ import type { LanguageClientOptions, ServerOptions } from "vscode-languageclient
 /** -P: a folder `server` in the person's project is not the server. */
 const SERVER = ["-P", "-m", "server"];
 
-/** PYTHONPATH may lead to another `server` too; Python takes an empty one for none. */
-const ENVIRONMENT = { PYTHONPATH: "", PYTHONUTF8: "1" };
+/** PYTHONPATH may lead to another `server` too; Python takes an empty one for none. No library phones home. */
+const ENVIRONMENT = { PYTHONPATH: "", PYTHONUTF8: "1", ORT_DISABLE_TELEMETRY: "1" };
 
 /** The environment that "Set up" makes in the extension's storage, and the file that says that it is whole. */
 export function privateEnvironment(context: vscode.ExtensionContext) {
