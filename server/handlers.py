@@ -1,8 +1,10 @@
 """LSP ↔ policy: register, map positions. Nothing else."""
 
+import math
 from typing import Any
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcInvalidParams
 from pygls.workspace import PositionCodec
 
 from server.policy import Suggestion
@@ -11,6 +13,8 @@ from server.silence import Place
 from server.statistics import Offered
 
 __all__ = ["READY", "STATUS", "completion_item", "create_server"]
+
+SNOOZED_MINUTES = 5  # where the command names none, as from the command palette
 
 
 def create_server(load: Load) -> LineaheadServer:
@@ -107,7 +111,10 @@ def create_server(load: Load) -> LineaheadServer:
         return await ls.perplexity(uri)
 
     @server.command("lineahead.snooze")
-    def snooze(ls: LineaheadServer, minutes: float = 5) -> None:
+    def snooze(ls: LineaheadServer, *arguments: Any) -> None:  # pygls asks for each named argument, default or not
+        minutes = arguments[0] if arguments and arguments[0] is not None else SNOOZED_MINUTES
+        if type(minutes) not in (int, float) or not 0 <= minutes < math.inf:
+            raise JsonRpcInvalidParams(f"lineahead.snooze: expected minutes, 0 or more, found {minutes!r}")
         ls.snooze(minutes)
 
     @server.command("lineahead.restart")

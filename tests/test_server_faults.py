@@ -63,6 +63,25 @@ def test_methods_and_parameters_that_are_none(server: RawClient) -> None:
     server.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": OPTIONS}})
 
 
+@pytest.mark.parametrize("arguments", [None, [], [None], [5], [0.5]])
+def test_snooze_takes_minutes_or_its_default(server: RawClient, arguments: list[object] | None) -> None:
+    try:
+        assert "error" not in server.ask(
+            "workspace/executeCommand", {"command": "lineahead.snooze", "arguments": arguments}
+        )
+        assert server.ask("lineahead/status", {})["result"]["state"] == "snoozed"
+    finally:
+        server.ask("workspace/executeCommand", {"command": "lineahead.snooze", "arguments": [0]})
+    assert server.ask("lineahead/status", {})["result"]["state"] == "ready"
+
+
+@pytest.mark.parametrize("minutes", ["5", -1, True, [], {}])
+def test_snooze_refuses_what_is_no_time(server: RawClient, minutes: object) -> None:
+    answer = server.ask("workspace/executeCommand", {"command": "lineahead.snooze", "arguments": [minutes]})
+    assert "expected minutes" in answer["error"]["message"]
+    assert server.ask("lineahead/status", {})["result"]["state"] == "ready"
+
+
 @pytest.mark.parametrize("position", [(99, 0), (0, 99_999), (2**31 - 1, 2**31 - 1), (4, 8)])
 def test_positions_outside_of_the_document(server: RawClient, position: tuple[int, int]) -> None:
     server.open(URI, TEXT)
