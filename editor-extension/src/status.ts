@@ -103,5 +103,7 @@ export async function showMenu(status: Status): Promise<void> {
   });
   choices.push({ label: "$(output) Log", command: "lineahead.showLog" });
   const choice = await vscode.window.showQuickPick(choices, { title: "Lineahead", placeHolder: status.message });
+  // Whether or not something was chosen, the keyboard would stay with the status bar's item.
+  await vscode.commands.executeCommand("workbench.action.focusActiveEditorGroup");
   if (choice) await vscode.commands.executeCommand(choice.command, ...(choice.arguments ?? []));
 }

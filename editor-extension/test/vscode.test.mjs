@@ -161,6 +161,26 @@ describe("VS Code", { timeout: 400_000 }, () => {
     await code.waitForGhost();
   });
 
+  it("gives the keyboard back after the menu, chosen from or not", async () => {
+    await code.open("keyboard.py", "‸\n");
+    await code.menu("Why nothing here?");
+    await code.type("one = 1");
+    await code.openMenu();
+    await code.press("Escape");
+    await code.type("  # two");
+    await code.press("Escape"); // what is suggested is not the matter here
+    await code.save("keyboard.py", "one = 1  # two\n");
+    await code.command("Notifications: Clear All Notifications");
+  });
+
+  it("snoozes by the command palette, for its own minutes", async () => {
+    await code.command("Lineahead: Snooze for 5 minutes");
+    await code.waitForStatus("snoozed");
+    assert.doesNotMatch(await code.notification(), /failed|error/i);
+    await code.menu("Wake");
+    await code.waitForStatus("ready");
+  });
+
   it("snoozes and wakes", async () => {
     await code.menu("Snooze for 5 minutes");
     await code.waitForStatus("snoozed");

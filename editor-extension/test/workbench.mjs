@@ -262,7 +262,11 @@ async function start(name, { installed = true, environment = {} }, leave) {
       await type(title, 5);
       await page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().click();
     },
-    /** An entry of the menu behind the status. */
+    /** The menu behind the status; `menu` takes one of its entries. */
+    async openMenu() {
+      await page.locator('.statusbar-item [aria-label^="Lineahead: "]').first().click();
+      await page.locator(".quick-input-list .monaco-list-row", { hasText: "Statistics" }).first().waitFor();
+    },
     async menu(label) {
       await page.locator('.statusbar-item [aria-label^="Lineahead: "]').first().click();
       await page.locator(".quick-input-list .monaco-list-row", { hasText: label }).first().click();
