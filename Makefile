@@ -27,7 +27,7 @@ help:  ## show this list
 	@touch $@
 
 demo: .venv/server  ## complete real code with the bundled model, through the real server
-	@$(BIN)/python -P -m server.demo
+	@$(BIN)/lineahead demo
 
 test: .venv/ready  ## run all checks: formatting, lint, types, import contracts, tests
 	tests/check.sh

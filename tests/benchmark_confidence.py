@@ -11,12 +11,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from server.__main__ import BUNDLED_MODEL, load_engine
-from server.memory import Memory
-from server.policy import complete
-from server.project import read_folders
-from server.settings import Settings
-from server.silence import LINE, Place
+from lineahead.engine.open import BUNDLED_MODEL, load_engine
+from lineahead.memory.files import read_folders
+from lineahead.memory.memory import Memory
+from lineahead.place import LINE, Place
+from lineahead.settings import Settings
+from lineahead.suggest.policy import complete
 
 MEMORIES = ("none", "file", "project")
 BOUNDS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.01)

@@ -24,13 +24,13 @@ import torch
 import transformers
 from tqdm import tqdm
 
-from server import onnx_engine
-from server.__main__ import BUNDLED_MODEL
-from server.engine import Token
-from server.onnx_engine import OnnxEngine
-from server.policy import complete
-from server.settings import Settings
-from server.silence import Place
+from lineahead.engine import onnx as onnx_engine
+from lineahead.engine.engine import Token
+from lineahead.engine.onnx import OnnxEngine
+from lineahead.engine.open import BUNDLED_MODEL
+from lineahead.place import Place
+from lineahead.settings import Settings
+from lineahead.suggest.policy import complete
 from training import checkpoint
 
 CACHED, WRITTEN, PROMPTS = 400, 16, 20  # tokens in the buffers, tokens written, prompts of a comparison
@@ -202,7 +202,8 @@ LOADING = """
 import sys, time
 began = time.perf_counter()
 from pathlib import Path
-from server import onnx_engine, vocabulary
+from lineahead.engine import onnx as onnx_engine
+from lineahead.engine import vocabulary
 engine = onnx_engine.load(Path(sys.argv[1]))
 print(time.perf_counter() - began)
 """
@@ -210,7 +211,8 @@ MEMORY = """
 import sys
 from pathlib import Path
 import psutil
-from server import onnx_engine, vocabulary
+from lineahead.engine import onnx as onnx_engine
+from lineahead.engine import vocabulary
 process = psutil.Process()
 sizes = [process.memory_info().rss]
 tokens = vocabulary.load(Path(sys.argv[1]))

@@ -2,7 +2,7 @@
 
 At random lines of Python files that the model has not been trained on: the line's own bits, given the file before it,
 by the model alone, with the rest of the file as memory, and with the folder's other files too. `--fit` looks for the
-doubts (server/memory.py) with which they are fewest.
+doubts (server/lineahead/memory/memory.py) with which they are fewest.
 """
 
 import argparse
@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from server.__main__ import BUNDLED_MODEL, load_engine
-from server.engine import Engine
-from server.memory import FILE_DOUBTS, PROJECT_DOUBTS, Memory
-from server.ngrams import LENGTHS
-from server.project import read_folders
-from server.silence import LINE, Place
+from lineahead.engine.engine import Engine
+from lineahead.engine.open import BUNDLED_MODEL, load_engine
+from lineahead.memory.files import read_folders
+from lineahead.memory.memory import FILE_DOUBTS, PROJECT_DOUBTS, Memory
+from lineahead.memory.ngrams import LENGTHS
+from lineahead.place import LINE, Place
 
 STEPS = (0.5, 0.7, 0.85, 0.95, 1.05, 1.2, 1.5, 2.0)  # that a doubt is multiplied by, to see whether that is better
 CONTEXT = 400  # tokens that the model sees before the line

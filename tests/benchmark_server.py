@@ -17,7 +17,7 @@ import psutil
 from raw_client import RawClient
 
 ROOT = Path(__file__).parents[1]
-SAMPLES = sorted((ROOT / "server" / "samples").glob("*.py"))
+SAMPLES = sorted((ROOT / "server" / "lineahead" / "samples").glob("*.py"))
 IDLE_SECONDS = 10
 
 
@@ -84,10 +84,10 @@ def keys() -> None:
 
 def imports() -> None:
     """What `--version` imports."""
-    command = [sys.executable, "-P", "-X", "importtime", "-m", "server", "--version"]
+    command = [sys.executable, "-P", "-X", "importtime", "-m", "lineahead", "serve", "--version"]
     began = time.perf_counter()
     subprocess.run(command, capture_output=True, text=True, check=True)
-    row("`python -X importtime -m server --version`", f"{time.perf_counter() - began:.2f} s", "1 s")
+    row("`python -X importtime -m lineahead --version`", f"{time.perf_counter() - began:.2f} s", "1 s")
 
 
 def install() -> None:

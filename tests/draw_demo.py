@@ -16,7 +16,7 @@ PICTURE = ROOT / "server" / "demo.svg"
 def main(arguments: list[str]) -> int:
     """Run the demo in colour, with its own arguments, and save what it printed as a picture."""
     shown = subprocess.run(
-        [sys.executable, "-P", "-m", "server.demo", *arguments],
+        [sys.executable, "-m", "lineahead", "demo", *arguments],
         env={**os.environ, "FORCE_COLOR": "1"},
         cwd=ROOT,
         stdout=subprocess.PIPE,

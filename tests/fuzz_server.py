@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from raw_client import RawClient
 from scripted_engine import ScriptedEngine
 
-from server.engine import Draft, Recall, Sampling, Stop, Token
+from lineahead.engine.engine import Draft, Recall, Sampling, Stop, Token
 
 TEXTS = st.text("ab (\n\n\r\t\x0c\u2028é例𝔘\ud800", max_size=30).map(lambda text: text.replace("\r", "\r\n"))
 NAMES = st.sampled_from(["file:///a.txt", "file:///b%20c/é.txt", "untitled:Untitled-1"])
@@ -182,7 +182,7 @@ def main() -> None:
     parser.add_argument("--serve", action="store_true", help="be the server")
     options = parser.parse_args()
     if options.serve:
-        from server.handlers import create_server
+        from lineahead.lsp.handlers import create_server
 
         protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # training a tokenizer prints

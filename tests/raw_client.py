@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SERVER = (sys.executable, "-P", "-m", "server")
+SERVER = (sys.executable, "-m", "lineahead", "serve")
 
 
 class RawClient:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from small_models import small_tokenizer
 
-from server.engine import Draft, Recall, Sampling, Stop, Token
-from server.handlers import create_server
-from server.vocabulary import DOCUMENT_START, Vocabulary
+from lineahead.engine.engine import Draft, Recall, Sampling, Stop, Token
+from lineahead.engine.vocabulary import DOCUMENT_START, Vocabulary
+from lineahead.lsp.handlers import create_server
 from training.tokenizer import DOCUMENT_END
 
 

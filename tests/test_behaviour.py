@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from scripted_engine import ScriptedEngine
 
-from server.__main__ import BUNDLED_MODEL, load_engine
-from server.engine import Draft, Engine, Recall, Sampling, Stop, Token
-from server.policy import complete
-from server.reasons import Reason
-from server.settings import read
-from server.silence import Place
+from lineahead.engine.engine import Draft, Engine, Recall, Sampling, Stop, Token
+from lineahead.engine.open import BUNDLED_MODEL, load_engine
+from lineahead.place import Place
+from lineahead.reasons import Reason
+from lineahead.settings import read
+from lineahead.suggest.policy import complete
 
 FOLDER = Path(__file__).parent / "behaviour"
 CASES = sorted(FOLDER.rglob("*.case"))

@@ -10,8 +10,8 @@ import torch
 import transformers
 from small_models import SOURCE, small_decoder_config, small_tokenizer
 
-from server import onnx_engine
-from server.__main__ import load_engine
+from lineahead.engine import onnx as onnx_engine
+from lineahead.engine.open import load_engine
 from training import checkpoint, export, graph
 from training.errors import InputError
 from training.models.bigram import BigramConfig, BigramLanguageModel

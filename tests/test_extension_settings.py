@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from server.settings import CLIENT_ONLY, Settings, camel_case, read
+from lineahead.settings import CLIENT_ONLY, Settings, camel_case, read
 
 PACKAGE = Path(__file__).parents[1] / "editor-extension" / "package.json"
 

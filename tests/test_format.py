@@ -15,7 +15,7 @@ def test_onnxruntime_is_imported_in_one_place() -> None:
     assert files == [ROOT / "training" / "format.py"]
 
 
-@pytest.mark.parametrize("module", ["server.onnx_engine", "training.export"])
+@pytest.mark.parametrize("module", ["lineahead.engine.onnx", "training.export"])
 def test_telemetry_is_off_whoever_imports_it(module: str) -> None:
     code = f"import os, sys, {module}; print('onnxruntime' in sys.modules, os.environ['ORT_DISABLE_TELEMETRY'])"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -17,14 +17,14 @@ from pygls.exceptions import JsonRpcException
 from pytest_lsp import LanguageClient
 from small_models import SOURCE, small_decoder_config, small_tokenizer
 
-from server import demo
-from server.handlers import READY
+from lineahead.commands import demo
+from lineahead.lsp.handlers import READY
 from training import checkpoint
 from training.models.decoder import Decoder
 from training.tokenizer import DOCUMENT_END, DOCUMENT_START
 
 WAIT_SECONDS = 60
-SERVER = (sys.executable, "-P", "-m", "server")
+SERVER = (sys.executable, "-m", "lineahead", "serve")
 SCRIPT = Path(__file__).parent / "scripted_engine.py"
 PUSH = SOURCE[: SOURCE.index("self.items.append")]  # inside a method, at the start of a line
 LINE, COLUMN = PUSH.count("\n"), 8
@@ -304,13 +304,17 @@ async def test_a_server_without_a_model_stays_and_says_why_once(tmp_path: Path) 
         assert end.message == "failed"
 
 
-@pytest.mark.parametrize("command", [SERVER, (str(Path(sys.executable).parent / "lineahead-server"),)])
-async def test_a_folder_named_server_is_not_taken_for_ours(
-    command: tuple[str, ...], model: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("command", "folder"),
+    [(SERVER, "server"), ((str(Path(sys.executable).parent / "lineahead-server"),), "lineahead")],
+    ids=["module", "script"],
+)
+async def test_a_folder_of_the_project_is_not_taken_for_ours(
+    command: tuple[str, ...], folder: str, model: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "server").mkdir()
+    (tmp_path / folder).mkdir()
     for name in ("__init__.py", "__main__.py"):
-        (tmp_path / "server" / name).write_text("raise SystemExit('the wrong server')")
+        (tmp_path / folder / name).write_text("raise SystemExit('the wrong server')")
     log = tmp_path / "server.log"
     arguments = ("--stdio", "--model", str(model), "--log-file", str(log))
     async with started(*command, *arguments, cwd=tmp_path) as (client, _):

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from scripted_engine import small_vocabulary
 from small_models import SOURCE, small_decoder_config, small_tokenizer
 
-from server import onnx_engine, torch_engine
-from server.drafts import repeat_of_context
-from server.engine import Engine, Sampling, decode, within
-from server.errors import ModelError
-from server.onnx_engine import OnnxEngine
-from server.torch_engine import TorchEngine
-from server.vocabulary import Vocabulary
+from lineahead.engine import onnx as onnx_engine
+from lineahead.engine import torch as torch_engine
+from lineahead.engine.drafts import repeat_of_context
+from lineahead.engine.engine import Engine, Sampling, decode, within
+from lineahead.engine.errors import ModelError
+from lineahead.engine.onnx import OnnxEngine
+from lineahead.engine.torch import TorchEngine
+from lineahead.engine.vocabulary import Vocabulary
 from training import checkpoint, export
 from training.models.bigram import BigramConfig, BigramLanguageModel
 from training.models.decoder import Decoder

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from small_models import small_decoder_config, small_tokenizer
 
-import server
-from server.__main__ import load_engine
-from server.errors import ModelError
+import lineahead.engine
+from lineahead.__main__ import COMMANDS
+from lineahead.engine.errors import ModelError
+from lineahead.engine.open import load_engine
 from training import checkpoint
 
 
@@ -27,20 +28,22 @@ def test_a_pickle_is_refused(tmp_path: Path) -> None:
 def test_without_graph_and_pytorch_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint.save_configuration(tmp_path, "decoder", small_decoder_config(), small_tokenizer())
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "server.torch_engine", raising=False)
-    monkeypatch.delattr(server, "torch_engine", raising=False)
+    monkeypatch.delitem(sys.modules, "lineahead.engine.torch", raising=False)
+    monkeypatch.delattr(lineahead.engine, "torch", raising=False)
     with pytest.raises(ModelError, match=r"training\.export.*pip install 'lineahead\[training\]'"):
         load_engine(tmp_path)
 
 
 def test_the_bundled_model_needs_no_pytorch() -> None:
-    heavy = "{'torch', 'pandas', 'transformers', 'tqdm', 'matplotlib', 'training', 'onnx'} & set(sys.modules)"
+    heavy = (
+        "{'torch', 'pandas', 'transformers', 'tqdm', 'matplotlib', 'training.checkpoint', 'onnx'} & set(sys.modules)"
+    )
     code = f"""
 import sys
-from server.__main__ import BUNDLED_MODEL, load_engine
-from server.policy import complete
-from server.settings import Settings
-from server.silence import Place
+from lineahead.engine.open import BUNDLED_MODEL, load_engine
+from lineahead.suggest.policy import complete
+from lineahead.settings import Settings
+from lineahead.place import Place
 place = Place("import os\\nimport sys\\n\\nfor name in os.li", 43)
 assert complete(place, Settings(confidence=0), load_engine(BUNDLED_MODEL)).suggestions
 print({heavy})
@@ -50,19 +53,28 @@ print({heavy})
 
 
 def test_a_server_without_a_client_has_not_imported_pytorch() -> None:
-    heavy = "{'torch', 'pandas', 'transformers', 'tqdm', 'matplotlib', 'training'} & set(sys.modules)"
-    code = f"import sys, server.__main__, server.demo; print({heavy})"
+    heavy = "{'torch', 'pandas', 'transformers', 'tqdm', 'matplotlib', 'training.checkpoint'} & set(sys.modules)"
+    code = f"import sys, lineahead.commands.serve, lineahead.commands.demo; print({heavy})"
     shown = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "set()\n"
 
 
 def test_the_command_line() -> None:
-    shown = subprocess.run(
-        [sys.executable, "-P", "-m", "server", "--version"], capture_output=True, text=True, check=True
-    )
-    assert shown.stdout.startswith("lineahead 0.")
+    for command in ([], ["serve"]):
+        shown = subprocess.run(
+            [sys.executable, "-m", "lineahead", *command, "--version"], capture_output=True, text=True, check=True
+        )
+        assert shown.stdout.startswith("lineahead 0.")
+    helped = subprocess.run([sys.executable, "-m", "lineahead", "--help"], capture_output=True, text=True, check=True)
+    assert all(f"\n  {name} " in helped.stdout for name in COMMANDS)
+    unknown = subprocess.run([sys.executable, "-m", "lineahead", "sing"], capture_output=True, text=True, check=False)
+    assert unknown.returncode == 2
+    assert "invalid choice: 'sing'" in unknown.stderr
     refused = subprocess.run(
-        [sys.executable, "-P", "-m", "server", "--log-file", "/no/where"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "lineahead", "serve", "--log-file", "/no/where"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert refused.returncode == 2
     assert "--log-file: expected a file that can be written" in refused.stderr

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from raw_client import SERVER, RawClient
 from scripted_engine import ScriptedEngine, small_vocabulary
 
-from server import memory as memories
-from server.engine import Recall, decode
-from server.memory import Encoder, Memory
-from server.policy import complete
-from server.project import is_written_here, python_files, read_file, read_folders
-from server.reuse import after_acceptance
-from server.settings import Settings
-from server.silence import Place
+from lineahead.engine.engine import Recall, decode
+from lineahead.memory import memory as memories
+from lineahead.memory.files import is_written_here, python_files, read_file, read_folders
+from lineahead.memory.memory import Encoder, Memory
+from lineahead.place import Place
+from lineahead.settings import Settings
+from lineahead.suggest.policy import complete
+from lineahead.suggest.reuse import after_acceptance
 
 KNOWN = "def first(frame):\n    frame.normalise_columns(width=80, pad=True)\n    return frame\n"
 TYPED = "def second(frame):\n    frame.normalise_"

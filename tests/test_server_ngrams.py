@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server import ngrams
-from server.ngrams import LENGTHS, Mixture, NGrams
+from lineahead.memory import ngrams
+from lineahead.memory.ngrams import LENGTHS, Mixture, NGrams
 
 VOCABULARY = 5
 tokens = st.lists(st.integers(0, VOCABULARY - 1), max_size=40)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from scripted_engine import ScriptedEngine
 from small_models import SOURCE
 
-from server.checks import before_closers, closed_part, repeats_neighbours
-from server.engine import Engine, Token
-from server.policy import MAX_BYTES, Suggestion, complete
-from server.settings import Settings
-from server.silence import Place
+from lineahead.engine.engine import Engine, Token
+from lineahead.place import Place
+from lineahead.settings import Settings
+from lineahead.suggest.checks import before_closers, closed_part, repeats_neighbours
+from lineahead.suggest.policy import MAX_BYTES, Suggestion, complete
 
 KNOWN_NAMES = "total = items = a = b = c = d = x = y = z = f = g = h = one = two = yes = value = path = item\n"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text("ab_ \t\n\r().'é例𝔘")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scripted_engine import small_vocabulary
 from small_models import SOURCE, small_tokenizer
 
-from server.prompt import HEALED_BYTES, Prompt, build
-from server.vocabulary import FillInTheMiddle, Vocabulary
+from lineahead.engine.vocabulary import FillInTheMiddle, Vocabulary
+from lineahead.suggest.prompt import HEALED_BYTES, Prompt, build
 from training.tokenizer import FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 
 VOCABULARY = small_vocabulary()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from raw_client import SERVER, RawClient
 
-from server.complete import main
+from lineahead.commands.replay import main
 
 TEXT = "def main():\n    return 0\n\n\nif __na"
 
@@ -19,12 +19,12 @@ def test_a_saved_session_is_reproduced(tmp_path: Path, capsys: pytest.CaptureFix
     assert client.ghost("file:///work.py", 1, 12) == []
     assert client.ghost("file:///work.py", 1, 11, explicit=True)
     assert client.close() == 0
-    assert main(["replay", str(log)]) == 0
+    assert main([str(log)]) == 0
     assert "3 requests, 0 answered in another way" in capsys.readouterr().out
     log.write_text(log.read_text().replace("me__ ==", "me__ !="))
-    assert main(["replay", str(log)]) == 1
+    assert main([str(log)]) == 1
     log.write_text("{}\n")
-    assert main(["replay", str(log)]) == 2
+    assert main([str(log)]) == 2
     assert "requests.jsonl:1: expected a saved request" in capsys.readouterr().err
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.policy import Answer, Suggestion
-from server.reasons import Reason
-from server.reuse import reuse
-from server.silence import Place
+from lineahead.place import Place
+from lineahead.reasons import Reason
+from lineahead.suggest.policy import Answer, Suggestion
+from lineahead.suggest.reuse import reuse
 
 BEFORE, AFTER = "import os\nx = o", "\ny = 1\n"
 PLACE = Place(BEFORE + AFTER, len(BEFORE))

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted_engine import ScriptedEngine
 
-from server.__main__ import BUNDLED_MODEL, load_engine
-from server.surprise import bits_per_byte, surprise
+from lineahead.engine.open import BUNDLED_MODEL, load_engine
+from lineahead.suggest.surprise import bits_per_byte, surprise
 
 USUAL = "import os\n\nfor name in os.listdir(folder):\n    print(name)\n"
 

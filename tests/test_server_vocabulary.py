@@ -7,9 +7,9 @@ from scripted_engine import small_vocabulary
 from small_models import SOURCE, small_tokenizer
 from tokenizers import AddedToken, Tokenizer, models
 
-from server import vocabulary
-from server.__main__ import BUNDLED_MODEL
-from server.errors import ModelError
+from lineahead.engine import vocabulary
+from lineahead.engine.errors import ModelError
+from lineahead.engine.open import BUNDLED_MODEL
 from training import tokenizer as training_tokenizer
 from training.tokenizer import DOCUMENT_START, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 

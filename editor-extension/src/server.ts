@@ -7,11 +7,10 @@ import { promisify } from "node:util";
 import * as vscode from "vscode";
 import type { LanguageClientOptions, ServerOptions } from "vscode-languageclient/node";
 
-/** -P: a folder `server` in the person's project is not the server. */
-const SERVER = ["-P", "-m", "server"];
+const SERVER = ["-m", "lineahead", "serve"];
 
-/** PYTHONPATH may lead to another `server` too; Python takes an empty one for none. No library phones home. */
-const ENVIRONMENT = { PYTHONPATH: "", PYTHONUTF8: "1", ORT_DISABLE_TELEMETRY: "1" };
+/** Text is UTF-8, and no library phones home. */
+const ENVIRONMENT = { PYTHONUTF8: "1", ORT_DISABLE_TELEMETRY: "1" };
 
 /** The environment that "Set up" makes in the extension's storage, and the file that says that it is whole. */
 export function privateEnvironment(context: vscode.ExtensionContext) {
@@ -28,11 +27,16 @@ export function packedWheel(context: vscode.ExtensionContext): string {
   return join(folder, name);
 }
 
+/** How the server is run: in the extension's own folder, where no `lineahead` of the person's project is found first. */
+function runOptions(context: vscode.ExtensionContext) {
+  return { cwd: context.extensionPath, env: { ...process.env, ...ENVIRONMENT } };
+}
+
 /** Why this interpreter cannot run the server; undefined if it can. */
-async function problemWith(python: string): Promise<string | undefined> {
+async function problemWith(python: string, context: vscode.ExtensionContext): Promise<string | undefined> {
   try {
-    const env = { ...process.env, ...ENVIRONMENT };
-    const { stdout } = await promisify(execFile)(python, [...SERVER, "--version"], { env, timeout: 20_000 });
+    const options = { ...runOptions(context), timeout: 20_000 };
+    const { stdout } = await promisify(execFile)(python, [...SERVER, "--version"], options);
     return stdout.startsWith("lineahead ") ? undefined : `it runs another server: ${stdout.trim()}`;
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };
@@ -60,7 +64,7 @@ async function activeInterpreter(): Promise<string | undefined> {
 export async function findInterpreter(context: vscode.ExtensionContext): Promise<string | undefined> {
   const named = vscode.workspace.getConfiguration("lineahead").get("interpreter", "").trim();
   if (named) {
-    const problem = await problemWith(named);
+    const problem = await problemWith(named, context);
     if (problem) {
       throw new Error(
         `lineahead.interpreter: expected a Python with the package lineahead, found ${named}: ${problem}`,
@@ -69,15 +73,14 @@ export async function findInterpreter(context: vscode.ExtensionContext): Promise
     return named;
   }
   const active = await activeInterpreter();
-  if (active && !(await problemWith(active))) return active;
+  if (active && !(await problemWith(active, context))) return active;
   const own = privateEnvironment(context);
   const whole = existsSync(own.ready) && readFileSync(own.ready, "utf8") === packedWheel(context).split(/[\\/]/).at(-1);
-  return whole && !(await problemWith(own.python)) ? own.python : undefined;
+  return whole && !(await problemWith(own.python, context)) ? own.python : undefined;
 }
 
 export function serverOptions(python: string, context: vscode.ExtensionContext): ServerOptions {
-  const cwd = vscode.Uri.joinPath(context.extensionUri, "..").fsPath; // any folder but the person's
-  return { command: python, args: SERVER, options: { env: { ...process.env, ...ENVIRONMENT }, cwd } };
+  return { command: python, args: SERVER, options: runOptions(context) };
 }
 
 /** The language ids that `lineahead.enable` names, Python first; "*" only says how the server takes all others. */

@@ -40,10 +40,10 @@ def until(what: str, ask: Callable[[], Found], seconds: float = 15.0) -> Found:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project with a package `server` of its own, which must not be what is started, and first.py."""
+    """A project with a package `lineahead` of its own, which must not be what is started, and first.py."""
     folder = tmp_path / "project"
-    (folder / "server").mkdir(parents=True)
-    (folder / "server" / "__init__.py").write_text("raise SystemExit('not this one')\n")
+    (folder / "lineahead").mkdir(parents=True)
+    (folder / "lineahead" / "__init__.py").write_text("raise SystemExit('not this one')\n")
     (folder / ".git").mkdir()
     (folder / "first.py").write_text(START)
     return folder

@@ -21,11 +21,11 @@
 
 (defmacro lineahead-with-file (&rest body)
   "Run BODY at the end of a Python file that is open and has its server.
-Its project has a package `server' of its own, which must not be what is started."
+Its project has a package `lineahead' of its own, which must not be what is started."
   `(let* ((project (make-temp-file "lineahead" t))
           (file (expand-file-name "first.py" project)))
-     (make-directory (expand-file-name "server" project))
-     (write-region "raise SystemExit(1)" nil (expand-file-name "server/__init__.py" project) nil 'silent)
+     (make-directory (expand-file-name "lineahead" project))
+     (write-region "raise SystemExit(1)" nil (expand-file-name "lineahead/__init__.py" project) nil 'silent)
      (write-region lineahead-start nil file nil 'silent)
      (with-current-buffer (find-file-noselect file)
        (unwind-protect

@@ -18,7 +18,7 @@ const COMPUTED = /completed in \d+ ms: [\w-]+, computed/g;
 function servers() {
   return readdirSync("/proc").filter((id) => {
     try {
-      return readFileSync(`/proc/${id}/cmdline`, "utf8").startsWith(`${PYTHON}\0-P\0-m\0server\0`);
+      return readFileSync(`/proc/${id}/cmdline`, "utf8").startsWith(`${PYTHON}\0-m\0lineahead\0serve\0`);
     } catch {
       return false;
     }
@@ -30,9 +30,9 @@ describe("VS Code", { timeout: 400_000 }, () => {
 
   before(async () => {
     code = await startWorkbench("vscode");
-    // A package `server` of the person's own must not be what is started.
-    mkdirSync(code.path("server"));
-    writeFileSync(code.path("server/__init__.py"), "raise SystemExit('not this one')\n");
+    // A package `lineahead` of the person's own must not be what is started.
+    mkdirSync(code.path("lineahead"));
+    writeFileSync(code.path("lineahead/__init__.py"), "raise SystemExit('not this one')\n");
   });
   afterEach(async (context) => {
     if (context.error) await code.picture(`failed-${context.name.replaceAll(/\W+/g, "-")}`);

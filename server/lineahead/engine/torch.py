@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from server.engine import Draft, Recall, Sampling, Step, Stop, Token, decode, log_probabilities_of
-from server.errors import ModelError
-from server.vocabulary import DOCUMENT_START, Vocabulary
+from lineahead.engine.engine import Draft, Recall, Sampling, Step, Stop, Token, decode, log_probabilities_of
+from lineahead.engine.errors import ModelError
+from lineahead.engine.vocabulary import DOCUMENT_START, Vocabulary
 from training import checkpoint
 from training.errors import InputError
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from server.errors import ModelError
+from lineahead.engine.errors import ModelError
 
 DOCUMENT_START = "<|startoftext|>"  # as in training/tokenizer.py
 FILL_IN_THE_MIDDLE = (  # the names that families of models have: ours and Qwen's, StarCoder's and SmolLM's

@@ -7,34 +7,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from server.engine import Engine
-from server.errors import ModelError
-from server.handlers import create_server
-
-BUNDLED_MODEL = Path(__file__).parent / "model"
-
-
-def load_engine(folder: Path) -> Engine:
-    """Open a model folder: its graph, or, where it has none, its weights through PyTorch.
-
-    Raises ModelError for a folder that cannot be used, and where PyTorch is needed and missing.
-    """
-    from server import onnx_engine  # numpy and more: after the client has its first answer
-
-    try:
-        if (folder / onnx_engine.GRAPH).exists():
-            return onnx_engine.load(folder)
-        from server import torch_engine
-
-        return torch_engine.load(folder)
-    except ModuleNotFoundError as error:
-        raise ModelError(
-            f"{folder}: expected {onnx_engine.GRAPH}, or PyTorch to run the weights without it; found neither "
-            f"({error}). Write the graph with `python -m training.export {folder}`, or "
-            "pip install 'lineahead[training]'"
-        ) from None
-    except ModelError as error:
-        raise ModelError(f"{error}. Name another folder: lineahead-server --model FOLDER") from None
+from lineahead.engine.open import BUNDLED_MODEL, load_engine
+from lineahead.lsp.handlers import create_server
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _log_to(file: Path | None) -> None:
     handler = logging.FileHandler(file, encoding="utf-8") if file else logging.StreamHandler()
     logging.basicConfig(handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("server").setLevel(logging.INFO)  # pygls's own messages from warnings on: they quote code
+    logging.getLogger("lineahead").setLevel(logging.INFO)  # pygls's own messages from warnings on: they quote code
 
 
 if __name__ == "__main__":

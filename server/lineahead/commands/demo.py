@@ -1,4 +1,4 @@
-"""Complete real code through the real server, and show it: `python -m server.demo [--model FOLDER]`.
+"""Complete real code through the real server, and show it: `lineahead demo [--model FOLDER]`.
 
 Each place is a line of a sample file and how much of it is typed; the rest of that line is taken away, as
 if it were being written, and the lines after it stay. What the server suggests is shown dim.
@@ -16,10 +16,10 @@ from pathlib import Path
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
-from server.__main__ import BUNDLED_MODEL
-from server.handlers import READY, STATUS
+from lineahead.engine.open import BUNDLED_MODEL
+from lineahead.lsp.handlers import READY, STATUS
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[1] / "samples"
 LOADING_SECONDS = 120  # PyTorch alone takes seconds to import, more on a busy machine
 DIM, RESET = "\x1b[2;3m", "\x1b[0m"
 
@@ -85,8 +85,10 @@ class Client(LanguageClient):
 async def complete_places(model: Path) -> list[Shown]:
     """Start the server as an editor would, ask at every place, shut it down."""
     client = Client()
-    # -P: a folder `server` where this is called from must not be taken for ours
-    await client.start_io(sys.executable, "-P", "-m", "server", "--model", str(model), "--log-file", os.devnull)
+    # -P: a folder `lineahead` where this is called from must not be taken for ours
+    await client.start_io(
+        sys.executable, "-P", "-m", "lineahead", "serve", "--model", str(model), "--log-file", os.devnull
+    )
     try:
         await client.initialize_async(types.InitializeParams(types.ClientCapabilities()))
         client.initialized(types.InitializedParams())
@@ -140,7 +142,7 @@ def show(places: list[Shown], colour: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m server.demo", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="lineahead demo", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
         "--model", type=Path, default=BUNDLED_MODEL, help="a checkpoint folder (default: the bundled one)"
     )

@@ -15,10 +15,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from server.engine import Recall
-from server.ngrams import Followers, Mixture, NGrams
-from server.silence import Place
-from server.vocabulary import Vocabulary
+from lineahead.engine.engine import Recall
+from lineahead.engine.vocabulary import Vocabulary
+from lineahead.memory.ngrams import Followers, Mixture, NGrams
+from lineahead.place import Place
 
 MOST_CHARACTERS = 6_000_000  # of all texts together: about fifteen bytes of memory each
 MOST_OF_ITSELF = 200_000  # characters before and after the cursor

@@ -7,10 +7,10 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 from pygls.workspace import PositionCodec
 
-from server.policy import Suggestion
-from server.session import READY, STATUS, LineaheadServer, Load, Requested
-from server.silence import Place
-from server.statistics import Offered
+from lineahead.lsp.server import READY, STATUS, LineaheadServer, Load, Requested
+from lineahead.lsp.statistics import Offered
+from lineahead.place import Place
+from lineahead.suggest.policy import Suggestion
 
 __all__ = ["READY", "STATUS", "completion_item", "create_server"]
 

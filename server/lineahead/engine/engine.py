@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from server.errors import ModelError
-from server.vocabulary import Vocabulary
+from lineahead.engine.errors import ModelError
+from lineahead.engine.vocabulary import Vocabulary
 
 BRANCHES = 3  # of a beginning that spells what is required, and
 MOST_BRANCHES = 16  # so many beginnings in all: each costs a step

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from server.engine import Engine, within
-from server.memory import CodeBase
-from server.policy import Answer, complete
-from server.reasons import Reason
-from server.replay import Recording, save
-from server.reuse import after_acceptance, reuse
-from server.settings import Settings
-from server.silence import Place
+from lineahead.engine.engine import Engine, within
+from lineahead.memory.memory import CodeBase
+from lineahead.place import Place
+from lineahead.reasons import Reason
+from lineahead.settings import Settings
+from lineahead.suggest.policy import Answer, complete
+from lineahead.suggest.request_log import Recording, save
+from lineahead.suggest.reuse import after_acceptance, reuse
 
 logger = logging.getLogger(__name__)
 

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
-from server import prompt
-from server.checks import before_closers, closed_part, objection
-from server.drafts import repeat_of_context
-from server.engine import Engine, Recall, Sampling
-from server.memory import CodeBase, Memory
-from server.prompt import HEALED_BYTES, Prompt
-from server.reasons import Reason
-from server.settings import Settings
-from server.silence import CLOSERS, Place, in_empty_block, indentation, silence
+from lineahead.engine.drafts import repeat_of_context
+from lineahead.engine.engine import Engine, Recall, Sampling
+from lineahead.memory.memory import CodeBase, Memory
+from lineahead.place import Place
+from lineahead.reasons import Reason
+from lineahead.settings import Settings
+from lineahead.suggest import prompt
+from lineahead.suggest.checks import before_closers, closed_part, objection
+from lineahead.suggest.prompt import HEALED_BYTES, Prompt
+from lineahead.suggest.silence import CLOSERS, in_empty_block, silence
+from lineahead.syntax import indentation
 
 MAX_TOKENS = 64
 MAX_BYTES = 120  # of a line

@@ -12,12 +12,11 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
 
-from server.background import in_background, show_progress
-from server.checks import parses
-from server.memory import Memory
-from server.project import MOST_BYTES, is_written_here, read_file, read_folders
-from server.silence import SECRETS
-from server.vocabulary import Vocabulary
+from lineahead.engine.vocabulary import Vocabulary
+from lineahead.lsp.background import in_background, show_progress
+from lineahead.memory.files import MOST_BYTES, holds_secrets, is_written_here, read_file, read_folders
+from lineahead.memory.memory import Memory
+from lineahead.syntax import parses
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +96,7 @@ class Remembering:
         for uri, document in self._server.workspace.text_documents.items():
             if uri != except_for and self._versions.get(uri, -1) != document.version:
                 self._versions[uri] = document.version
-                if SECRETS.search(PurePath(uri).name) or len(document.source) > MOST_BYTES:
+                if holds_secrets(PurePath(uri).name) or len(document.source) > MOST_BYTES:
                     continue
                 if parses(document.source):  # half a line is nothing to learn from
                     self.memory.remember(name_of(document), document.source)

@@ -14,17 +14,17 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
 from pygls.workspace import TextDocument
 
-from server import settings
-from server.answering import Answering
-from server.background import in_background, show_progress
-from server.engine import Engine
-from server.errors import ModelError
-from server.policy import Answer
-from server.reasons import Reason
-from server.remembering import Remembering, name_of
-from server.silence import LINE, Place
-from server.statistics import Statistics
-from server.surprise import bits_per_byte, surprise
+from lineahead import settings
+from lineahead.engine.engine import Engine
+from lineahead.engine.errors import ModelError
+from lineahead.lsp.answers import Answering
+from lineahead.lsp.background import in_background, show_progress
+from lineahead.lsp.project import Remembering, name_of
+from lineahead.lsp.statistics import Statistics
+from lineahead.place import LINE, Place
+from lineahead.reasons import Reason
+from lineahead.suggest.policy import Answer
+from lineahead.suggest.surprise import bits_per_byte, surprise
 
 logger = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from server.engine import Engine, Recall
-from server.memory import CodeBase
-from server.ngrams import LENGTHS
-from server.policy import Answer, complete
-from server.settings import Settings
-from server.silence import Place
-from server.vocabulary import Vocabulary
+from lineahead.engine.engine import Engine, Recall
+from lineahead.engine.vocabulary import Vocabulary
+from lineahead.memory.memory import CodeBase
+from lineahead.memory.ngrams import LENGTHS
+from lineahead.place import Place
+from lineahead.settings import Settings
+from lineahead.suggest.policy import Answer, complete
 
 Said = tuple[float, list[int], list[float]]
 """The share that stays with the model, the tokens that gained, and how much each."""

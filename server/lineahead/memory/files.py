@@ -1,18 +1,26 @@
 """The Python files of a person's project: found, and read into the memory."""
 
 import os
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from server.checks import parses
-from server.memory import Memory
-from server.silence import SECRETS
+from lineahead.memory.memory import Memory
+from lineahead.syntax import parses
 
 MOST_FILES = 4_000
 MOST_FOLDERS = 20_000  # looked into, so that a whole disk is no project
 MOST_BYTES = 300_000  # of a file: longer ones are tables
 NOT_WRITTEN_HERE = frozenset({"node_modules", "site-packages", "__pycache__", "build", "dist", "venv", "env"})
+
+
+SECRETS = re.compile(r"\A\.env|_key|\Acredentials", re.IGNORECASE)
+
+
+def holds_secrets(name: str) -> bool:
+    """Whether a file's name says that it holds secrets."""
+    return SECRETS.search(name) is not None
 
 
 def python_files(folder: Path) -> Iterator[Path]:
@@ -24,7 +32,7 @@ def python_files(folder: Path) -> Iterator[Path]:
             if each not in NOT_WRITTEN_HERE and each[0] != "." and not Path(parent, each, "pyvenv.cfg").exists()
         )
         for name in sorted(names):
-            if name.endswith(".py") and not SECRETS.search(name):
+            if name.endswith(".py") and not holds_secrets(name):
                 yield Path(parent, name)
 
 
@@ -43,7 +51,7 @@ def read_file(path: Path, memory: Memory) -> None:
     What does not parse is half written, and nothing to learn from: what was known of the file before stays.
     """
     try:
-        if path.suffix == ".py" and path.stat().st_size <= MOST_BYTES and not SECRETS.search(path.name):
+        if path.suffix == ".py" and path.stat().st_size <= MOST_BYTES and not holds_secrets(path.name):
             if parses(text := path.read_text(encoding="utf-8")):
                 memory.remember(str(path), text)
             return

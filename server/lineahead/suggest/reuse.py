@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from server.policy import WORD_END, Answer, Suggestion
-from server.silence import Place, is_finished
+from lineahead.place import Place
+from lineahead.suggest.policy import WORD_END, Answer, Suggestion
+from lineahead.suggest.silence import is_finished
 
 
 def reuse(previous: Place, answer: Answer, place: Place) -> Answer | None:

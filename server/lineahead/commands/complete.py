@@ -7,16 +7,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from server.__main__ import BUNDLED_MODEL, load_engine
-from server.engine import Engine
-from server.errors import ModelError
-from server.memory import Memory
-from server.policy import complete
-from server.project import read_folders
-from server.reasons import EXPLANATIONS
-from server.replay import replay
-from server.settings import Settings
-from server.silence import LINE, Place
+from lineahead.engine.errors import ModelError
+from lineahead.engine.open import BUNDLED_MODEL, load_engine
+from lineahead.memory.files import read_folders
+from lineahead.memory.memory import Memory
+from lineahead.place import LINE, Place
+from lineahead.reasons import EXPLANATIONS
+from lineahead.settings import Settings
+from lineahead.suggest.policy import complete
 
 DIM, RESET = "\x1b[2;3m", "\x1b[0m"
 
@@ -40,32 +38,13 @@ def read_place(where: str) -> Place:
     return Place(text, sum(map(len, lines[: int(line) - 1])) + int(column) - 1, path=name)
 
 
-def _replay(log: Path, engine: Engine) -> int:
-    """Print what is different now; returns 1 if anything is."""
-    count = changed = 0
-    for place, then, now in replay(log, engine):
-        count += 1
-        if then != now:
-            changed += 1
-            print(f"{place.path}: {place.line_before}: {then} then, {now} now")
-    print(f"{count} requests, {changed} answered in another way")
-    return 1 if changed else 0
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="lineahead", description="Suggest the rest of a line of Python.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("complete", help="complete a place of a file", description=__doc__)
-    command.add_argument("where", metavar="FILE:LINE:COLUMN")
-    command.add_argument("--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER", help="another checkpoint")
-    command = commands.add_parser("replay", help="ask again what the setting `log` has saved")
-    command.add_argument("log", metavar="FILE", type=Path)
-    command.add_argument("--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER", help="another checkpoint")
+    parser = argparse.ArgumentParser(prog="lineahead complete", description=__doc__)
+    parser.add_argument("where", metavar="FILE:LINE:COLUMN")
+    parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER", help="another checkpoint")
     options = parser.parse_args(arguments)
     try:
-        if "log" in options:
-            return _replay(options.log, load_engine(options.model))
         place, engine = read_place(options.where), load_engine(options.model)
     except (ValueError, OSError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from server import vocabulary as vocabularies
-from server.engine import Draft, Recall, Sampling, Stop, Token, decode, in_common, log_probabilities_of
-from server.errors import ModelError
-from server.vocabulary import Vocabulary
+from lineahead.engine import vocabulary as vocabularies
+from lineahead.engine.engine import Draft, Recall, Sampling, Stop, Token, decode, in_common, log_probabilities_of
+from lineahead.engine.errors import ModelError
+from lineahead.engine.vocabulary import Vocabulary
 from training import format
 
 onnxruntime = format.onnxruntime()

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import accumulate
 
-from server.engine import Engine, Stop
+from lineahead.engine.engine import Engine, Stop
 
 
 @dataclass(frozen=True)

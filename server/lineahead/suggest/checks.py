@@ -4,11 +4,11 @@ import ast
 import builtins
 import keyword
 import re
-import warnings
 from collections.abc import Callable
 
-from server.reasons import Reason
-from server.silence import COMMENT_OR_STRING, Place, indentation
+from lineahead.place import Place
+from lineahead.reasons import Reason
+from lineahead.syntax import COMMENT_OR_STRING, indentation, parses
 
 QUOTES = "\"'"
 QUOTE = re.compile(r"\"{3}|'{3}|[\"']")
@@ -170,17 +170,6 @@ def _statement_around(place: Place, line: str) -> tuple[str, str]:
     end = re.search(r"^[^\s#)\]}]", place.after.lstrip("\r\n"), re.MULTILINE)
     tail = place.after.lstrip("\r\n")[: end.start()] if end else place.after
     return head, "\n" + tail.lstrip("\r\n")
-
-
-def parses(code: str) -> bool:
-    """Whether a text is Python."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of invalid escapes in a person's strings
-            ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
 
 
 def unknown_names(place: Place, inserted: str) -> set[str]:

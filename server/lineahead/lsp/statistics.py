@@ -4,8 +4,8 @@ import zlib
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 
-from server.policy import Answer
-from server.reasons import EXPLANATIONS, Reason
+from lineahead.reasons import EXPLANATIONS, Reason
+from lineahead.suggest.policy import Answer
 
 REMEMBERED = 200  # suggestions whose acceptance can still be reported
 

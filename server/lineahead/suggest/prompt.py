@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from itertools import accumulate
 
-from server.vocabulary import Vocabulary
+from lineahead.engine.vocabulary import Vocabulary
 
 HEALED_BYTES = 12  # half as long as a token of our own tokenizer gets; more costs time and gains nothing
 SUFFIX_SHARE = 4  # a quarter of the prompt is for the text after the cursor, where there is that much

@@ -1,0 +1,35 @@
+"""The one door: `lineahead COMMAND …`. Each command is a module of its own, imported when it is asked for."""
+
+import argparse
+import sys
+from importlib import import_module
+from importlib.metadata import version
+
+COMMANDS = {
+    "serve": "speak the Language Server Protocol with an editor (as `lineahead-server` does)",
+    "complete": "complete one place of a file",
+    "replay": "ask again what the setting `log` has saved, and say what is different",
+    "demo": "complete sample files through the real server, and show it",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="lineahead",
+        usage="lineahead [-h] [--version] COMMAND …",
+        description="Suggest the rest of the line while one writes Python.",
+        epilog="commands:\n" + "".join(f"  {name:10} {what}\n" for name, what in COMMANDS.items())
+        + "\n`lineahead COMMAND --help` says more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"lineahead {version('lineahead')}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    code: int = import_module(f"lineahead.commands.{options.command}").main(options.arguments)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

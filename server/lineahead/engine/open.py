@@ -1,0 +1,31 @@
+"""A model folder → the engine that runs it."""
+
+from pathlib import Path
+
+from lineahead.engine.engine import Engine
+from lineahead.engine.errors import ModelError
+
+BUNDLED_MODEL = Path(__file__).parents[1] / "model"
+
+
+def load_engine(folder: Path) -> Engine:
+    """Open a model folder: its graph, or, where it has none, its weights through PyTorch.
+
+    Raises ModelError for a folder that cannot be used, and where PyTorch is needed and missing.
+    """
+    from lineahead.engine import onnx  # numpy and more: after the client has its first answer
+
+    try:
+        if (folder / onnx.GRAPH).exists():
+            return onnx.load(folder)
+        from lineahead.engine import torch
+
+        return torch.load(folder)
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"{folder}: expected {onnx.GRAPH}, or PyTorch to run the weights without it; found neither "
+            f"({error}). Write the graph with `python -m training.export {folder}`, or "
+            "pip install 'lineahead[training]'"
+        ) from None
+    except ModelError as error:
+        raise ModelError(f"{error}. Name another folder: lineahead-server --model FOLDER") from None

@@ -1,0 +1,62 @@
+"""A cursor in a text."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from lineahead.syntax import COMMENT_OR_STRING
+
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # the line ends that the protocol and Python share
+REST_OF_LINE = re.compile(r"[^\r\n]*")
+SCANNED = 200_000  # characters before the cursor that are looked at for open strings
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cursor in a text, and what is known about that text."""
+
+    text: str
+    offset: int
+    """Of the cursor, in characters."""
+    path: str = ""
+    """Of the file; only its name is looked at."""
+    language: str = "python"
+    """The client's language id."""
+    explicit: bool = False
+    """Asked for by a command, instead of by typing."""
+    context: str = ""
+    """Text that comes before this one, such as a notebook's cells before the current one."""
+
+    @cached_property
+    def line_start(self) -> int:
+        """Offset of the cursor's line."""
+        return max(self.text.rfind("\n", 0, self.offset), self.text.rfind("\r", 0, self.offset)) + 1
+
+    @cached_property
+    def line_before(self) -> str:
+        """The cursor's line left of it."""
+        return self.text[self.line_start : self.offset]
+
+    @cached_property
+    def line_after(self) -> str:
+        """The cursor's line right of it, without its line break."""
+        found = REST_OF_LINE.match(self.text, self.offset)
+        return found[0] if found else ""
+
+    @cached_property
+    def before(self) -> str:
+        """The text left of the cursor, without its line."""
+        return self.text[: self.line_start]
+
+    @cached_property
+    def after(self) -> str:
+        """The text right of the cursor, without the rest of its line."""
+        return self.text[self.offset + len(self.line_after) :]
+
+    @cached_property
+    def in_comment_or_string(self) -> bool:
+        """Whether the cursor stands in a comment or in a string."""
+        start = self.text.rfind("\n", 0, max(0, self.offset - SCANNED)) + 1 if self.offset > SCANNED else 0
+        found = list(COMMENT_OR_STRING.finditer(self.text, start, self.offset))
+        last = found[-1] if found else None
+        return last is not None and last.end() == self.offset and not (last["closed"] or last["ended"])

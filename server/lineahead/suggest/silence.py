@@ -1,0 +1,57 @@
+"""Whether the model is asked at all: pure functions over a place."""
+
+import re
+from pathlib import PurePath
+
+from lineahead.memory.files import holds_secrets
+from lineahead.place import Place
+from lineahead.reasons import Reason
+from lineahead.settings import Settings
+from lineahead.syntax import COMMENT_OR_STRING, indentation
+
+CLOSERS = frozenset(")]}:, \t\"'")
+COMPOUND = re.compile(r"\s*(?:async|class|def|for|if|elif|while|with|except|match|case|@)\b")
+
+
+def silence(place: Place, settings: Settings) -> Reason | None:
+    """Why the model is not asked here; None if it is."""
+    if not settings.enable.get(place.language, settings.enable.get("*", False)):
+        return Reason.OFF
+    if holds_secrets(PurePath(place.path).name):
+        return Reason.SECRET_FILE
+    if place.explicit:  # by name: always tries
+        return None
+    rest = place.line_after
+    if re.match(r"\w", rest):
+        return Reason.MID_WORD
+    follows = not CLOSERS.issuperset(rest)
+    if place.in_comment_or_string and settings.comments_and_strings != "always":
+        return Reason.COMMENT_OR_STRING if follows or settings.comments_and_strings == "never" else None
+    if follows and not place.in_comment_or_string:
+        return Reason.CODE_FOLLOWS
+    if not rest.strip() and not place.in_comment_or_string and is_finished(place.line_before):
+        return Reason.FINISHED_STATEMENT
+    return None
+
+
+def is_finished(line: str) -> bool:
+    """Whether a line ends in a bracket that closes all that it opened, and is no header of a block.
+
+    >>> is_finished("print(x)"), is_finished("f(g(x)"), is_finished("if f(x)")
+    (True, False, False)
+    """
+    if not line.endswith((")", "]", "}")) or COMPOUND.match(line):
+        return False
+    code = COMMENT_OR_STRING.sub("", line)
+    return sum(code.count(each) for each in "([{") <= sum(code.count(each) for each in ")]}")
+
+
+def in_empty_block(place: Place) -> bool:
+    """Whether the cursor stands on the empty line of a block that has no other line yet."""
+    if place.line_before.strip() or place.line_after.strip() or place.in_comment_or_string:
+        return False
+    header = place.before.rstrip("\r\n").rpartition("\n")[2]
+    if not header.rstrip().endswith(":") or header.lstrip().startswith("#"):
+        return False
+    following = next((each for each in place.after[:5000].splitlines() if each.strip()), "")
+    return not following or indentation(following) <= indentation(header)
