@@ -25,7 +25,7 @@ import transformers
 from tqdm import tqdm
 
 from lineahead.engine import onnx as onnx_engine
-from lineahead.engine.engine import Token
+from lineahead.engine.engine import Request, Stop, Token
 from lineahead.engine.onnx import OnnxEngine
 from lineahead.engine.open import BUNDLED_MODEL
 from lineahead.place import Place
@@ -76,9 +76,9 @@ def replay(engine: OnnxEngine, texts: Sequence[str]) -> None:
     prompt_tokens: list[int] = []
     stream = engine.stream
 
-    def noted(token_ids: Sequence[int], *arguments: Any, **named: Any) -> Iterator[Token]:
-        prompt_tokens.append(len(token_ids))
-        return stream(token_ids, *arguments, **named)
+    def noted(request: Request, stop: Stop) -> Iterator[Token]:
+        prompt_tokens.append(len(request.token_ids))
+        return stream(request, stop)
 
     engine.stream = noted  # type: ignore[method-assign]
     choose = random.Random(1)
@@ -118,7 +118,7 @@ def side_by_side(engine: OnnxEngine, folder: Path, texts: Sequence[str]) -> None
 
     def ours(prompt: list[int]) -> list[int]:
         engine._computed.clear()
-        return [token.id for token in itertools.islice(engine.stream(prompt, b"", lambda: False), WRITTEN)]
+        return [token.id for token in itertools.islice(engine.stream(Request(prompt), lambda: False), WRITTEN)]
 
     def theirs(prompt: list[int]) -> list[int]:
         written = model.generate(
@@ -213,12 +213,13 @@ from pathlib import Path
 import psutil
 from lineahead.engine import onnx as onnx_engine
 from lineahead.engine import vocabulary
+from lineahead.engine.engine import Request
 process = psutil.Process()
 sizes = [process.memory_info().rss]
 tokens = vocabulary.load(Path(sys.argv[1]))
 sizes.append(process.memory_info().rss)
 vocabulary.load = lambda folder: tokens
-stream = onnx_engine.load(Path(sys.argv[1])).stream(list(range(300, 600)), b"", lambda: False)
+stream = onnx_engine.load(Path(sys.argv[1])).stream(Request(list(range(300, 600))), lambda: False)
 for _ in range(20):
     next(stream)
 sizes.append(process.memory_info().rss)

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import psutil
 from hypothesis import settings
@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from raw_client import RawClient
 from scripted_engine import ScriptedEngine
 
-from lineahead.engine.engine import Draft, Recall, Sampling, Stop, Token
+from lineahead.engine.engine import Request, Stop, Token
 
 TEXTS = st.text("ab (\n\n\r\t\x0c\u2028é例𝔘\ud800", max_size=30).map(lambda text: text.replace("\r", "\r\n"))
 NAMES = st.sampled_from(["file:///a.txt", "file:///b%20c/é.txt", "untitled:Untitled-1"])
@@ -37,18 +37,10 @@ class EchoEngine(ScriptedEngine):
     def __init__(self) -> None:
         super().__init__("", window=1024)
 
-    def stream(
-        self,
-        token_ids: Sequence[int],
-        required: bytes,
-        stop: Stop,
-        sampling: Sampling | None = None,
-        draft: Draft | None = None,
-        recall: Recall | None = None,
-    ) -> Iterator[Token]:
-        before = b"".join(map(self.vocabulary.token_bytes.__getitem__, token_ids)) + required
+    def stream(self, request: Request, stop: Stop) -> Iterator[Token]:
+        before = b"".join(map(self.vocabulary.token_bytes.__getitem__, request.token_ids)) + request.required
         self._script = checksum(before) + "\n"
-        return super().stream(token_ids, required, stop)
+        return super().stream(request, stop)
 
 
 class Documents(RuleBasedStateMachine):

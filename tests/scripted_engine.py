@@ -10,7 +10,7 @@ from pathlib import Path
 
 from small_models import small_tokenizer
 
-from lineahead.engine.engine import Draft, Recall, Sampling, Stop, Token
+from lineahead.engine.engine import Request, Stop, Token
 from lineahead.engine.vocabulary import DOCUMENT_START, Vocabulary
 from lineahead.lsp.handlers import create_server
 from training.tokenizer import DOCUMENT_END
@@ -29,19 +29,11 @@ class ScriptedEngine:
         self.context_window_size = window
         self.vocabulary = small_vocabulary()
 
-    def stream(
-        self,
-        token_ids: Sequence[int],
-        required: bytes,
-        stop: Stop,
-        sampling: Sampling | None = None,
-        draft: Draft | None = None,
-        recall: Recall | None = None,
-    ) -> Iterator[Token]:
-        assert token_ids
+    def stream(self, request: Request, stop: Stop) -> Iterator[Token]:
+        assert request.token_ids
         end = small_tokenizer().special(DOCUMENT_END)
         assert end is not None
-        again = [self.vocabulary.token_bytes.index(bytes([byte])) for byte in required]
+        again = [self.vocabulary.token_bytes.index(bytes([byte])) for byte in request.required]
         for token in [*again, *self.vocabulary.encode(self._script), end]:
             if stop():
                 return
@@ -58,15 +50,7 @@ class EndlessEngine(ScriptedEngine):
         super().__init__("")
         self._folder = folder
 
-    def stream(
-        self,
-        token_ids: Sequence[int],
-        required: bytes,
-        stop: Stop,
-        sampling: Sampling | None = None,
-        draft: Draft | None = None,
-        recall: Recall | None = None,
-    ) -> Iterator[Token]:
+    def stream(self, request: Request, stop: Stop) -> Iterator[Token]:
         number = len(list(self._folder.glob("started-*")))
         (self._folder / f"started-{number}").touch()
         while not stop():

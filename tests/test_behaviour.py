@@ -8,14 +8,15 @@ suggestion may hold, `silent` a Reason, `count` the fewest different suggestions
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 from scripted_engine import ScriptedEngine
 
-from lineahead.engine.engine import Draft, Engine, Recall, Sampling, Stop, Token
+from lineahead.engine.engine import Engine, Request, Stop, Token
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
 from lineahead.place import Place
 from lineahead.reasons import Reason
@@ -37,18 +38,11 @@ class UnsureEngine(ScriptedEngine):
         super().__init__(script)
         self._bytes, self._log = script.encode(), math.log(probability)
 
-    def stream(
-        self,
-        token_ids: Sequence[int],
-        required: bytes,
-        stop: Stop,
-        sampling: Sampling | None = None,
-        draft: Draft | None = None,
-        recall: Recall | None = None,
-    ) -> Iterator[Token]:
+    def stream(self, request: Request, stop: Stop) -> Iterator[Token]:
         single = [self.vocabulary.token_bytes.index(bytes([byte])) for byte in self._bytes]
-        again = len(required)
-        for place, token in enumerate(super().stream(token_ids, required + self._bytes, stop)):
+        again = len(request.required)
+        spelled = replace(request, required=request.required + self._bytes)
+        for place, token in enumerate(super().stream(spelled, stop)):
             if place >= again + len(single):
                 return
             yield Token(token.id, self._log if place >= again else 0.0)

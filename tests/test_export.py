@@ -11,6 +11,7 @@ import transformers
 from small_models import SOURCE, small_decoder_config, small_tokenizer
 
 from lineahead.engine import onnx as onnx_engine
+from lineahead.engine.engine import Request
 from lineahead.engine.open import load_engine
 from training import checkpoint, export, graph
 from training.errors import InputError
@@ -64,7 +65,7 @@ def test_64_tokens_are_those_of_transformers(shape: str, tmp_path: Path) -> None
     expected = model.generate(
         torch.tensor([prompt(40)]), max_new_tokens=64, do_sample=False, eos_token_id=None, pad_token_id=0
     )
-    tokens = onnx_engine.load(tmp_path).stream(prompt(40), b"", lambda: False)
+    tokens = onnx_engine.load(tmp_path).stream(Request(prompt(40)), lambda: False)
     assert [token.id for token in itertools.islice(tokens, 64)] == expected[0, 40:].tolist()
 
 
@@ -98,7 +99,7 @@ def test_a_window_of_one_token_still_answers(tmp_path: Path) -> None:
     folder = decoder_folder(tmp_path / "model", context_window_size=1)
     found = checkpoint.load(folder)
     (folder / "model.onnx").write_bytes(graph.build(found).SerializeToString())
-    assert len(list(onnx_engine.load(folder).stream([5], b"", lambda: False))) == 1
+    assert len(list(onnx_engine.load(folder).stream(Request([5]), lambda: False))) == 1
 
 
 def test_what_cannot_be_exported_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,8 +18,9 @@ from small_models import SOURCE, small_decoder_config, small_tokenizer
 
 from lineahead.engine import onnx as onnx_engine
 from lineahead.engine import torch as torch_engine
+from lineahead.engine.decoding import Limits, decode
 from lineahead.engine.drafts import repeat_of_context
-from lineahead.engine.engine import Engine, Sampling, decode, within
+from lineahead.engine.engine import Engine, Request, Sampling, within
 from lineahead.engine.errors import ModelError
 from lineahead.engine.onnx import OnnxEngine
 from lineahead.engine.torch import TorchEngine
@@ -70,7 +71,7 @@ def never() -> bool:
 
 
 def written(engine: Engine, prompt: Sequence[int], count: int, required: bytes = b"") -> list[int]:
-    return [token.id for token in itertools.islice(engine.stream(prompt, required, never), count)]
+    return [token.id for token in itertools.islice(engine.stream(Request(prompt, required), never), count)]
 
 
 @given(required=st.binary(min_size=1, max_size=6) | st.integers(0, 300).map(lambda at: SOURCE[at : at + 9].encode()))
@@ -102,7 +103,7 @@ def test_without_required_bytes_it_is_greedy_generation(
 
 def test_log_probabilities_are_those_of_the_model(engine: Engine, folder: Path) -> None:
     prompt = TOKENS[:20]
-    token = next(engine.stream(prompt, b"", never))
+    token = next(engine.stream(Request(prompt), never))
     with torch.inference_mode():
         expected = checkpoint.load(folder).model(torch.tensor([prompt]))[0][0, -1].log_softmax(-1)
     assert token.log_probability == pytest.approx(float(expected[token.id]), abs=1e-4)
@@ -114,9 +115,9 @@ def test_what_is_reused_equals_what_is_computed_afresh(
     graph_engine: OnnxEngine, folder: Path, prompts: list[tuple[list[int], int]]
 ) -> None:
     for prompt, count in prompts:
-        reused = list(itertools.islice(graph_engine.stream(prompt, b"", never), count))
+        reused = list(itertools.islice(graph_engine.stream(Request(prompt), never), count))
         fresh_engine = OnnxEngine(graph_engine._session, graph_engine.vocabulary)
-        fresh = list(itertools.islice(fresh_engine.stream(prompt, b"", never), count))
+        fresh = list(itertools.islice(fresh_engine.stream(Request(prompt), never), count))
         assert [token.id for token in reused] == [token.id for token in fresh]
         assert [token.log_probability for token in reused] == pytest.approx(
             [token.log_probability for token in fresh], abs=1e-4
@@ -143,9 +144,9 @@ def test_drafts_change_nothing(graph_engine: OnnxEngine, prompt: list[int], nois
         right = plain[len(tokens) - len(prompt) :][: noise.randrange(6)]
         return [*right[: noise.randrange(6)], *(noise.randrange(300) for _ in range(noise.randrange(3)))]
 
-    drafted = list(itertools.islice(graph_engine.stream(prompt, b"", never, draft=draft), 20))
+    drafted = list(itertools.islice(graph_engine.stream(Request(prompt, draft=draft), never), 20))
     assert [token.id for token in drafted] == plain
-    looked_up = list(itertools.islice(graph_engine.stream(prompt, b"", never, draft=repeat_of_context), 20))
+    looked_up = list(itertools.islice(graph_engine.stream(Request(prompt, draft=repeat_of_context), never), 20))
     assert [token.id for token in looked_up] == plain
 
 
@@ -159,7 +160,7 @@ def test_right_drafts_save_steps(graph_engine: OnnxEngine, monkeypatch: pytest.M
         return compute(position, tokens, rows)
 
     monkeypatch.setattr(graph_engine, "_step", counted)
-    drafted = graph_engine.stream(TOKENS[:20], b"", never, draft=lambda tokens: plain[len(tokens) - 20 :][:3])
+    drafted = graph_engine.stream(Request(TOKENS[:20], draft=lambda tokens: plain[len(tokens) - 20 :][:3]), never)
     assert [token.id for token in itertools.islice(drafted, 12)] == plain
     assert len(steps) == 3
 
@@ -173,7 +174,7 @@ def test_a_draft_is_what_followed_the_last_time() -> None:
 def test_a_seed_repeats_and_another_differs(engine: Engine) -> None:
     def drawn(seed: int) -> list[int]:
         sampling = Sampling(temperature=2.0, top_p=1.0, seed=seed)
-        tokens = engine.stream(TOKENS[:20], b"", never, sampling)
+        tokens = engine.stream(Request(TOKENS[:20], sampling=sampling), never)
         return [token.id for token in itertools.islice(tokens, 12)]
 
     assert drawn(1) == drawn(1)
@@ -185,7 +186,7 @@ def test_sampling_follows_the_probabilities() -> None:
     logits = np.log(np.array([[0.6, 0.3, 0.1]], dtype=np.float32))
 
     def share(sampling: Sampling) -> list[float]:
-        tokens = decode(lambda *_: logits, vocabulary, [0], b"", never, window=4000, tokens_a_step=8, sampling=sampling)
+        tokens = decode(lambda *_: logits, vocabulary, Request([0], sampling=sampling), never, Limits(4000, 8))
         drawn = [token.id for token in itertools.islice(tokens, 3000)]
         return [drawn.count(token) / 3000 for token in range(3)]
 
@@ -208,7 +209,7 @@ def test_a_model_without_a_cache_slides_its_window() -> None:
 def test_required_bytes_are_spelled_first(engine: Engine, cut: int, required: int) -> None:
     wanted = SOURCE[cut : cut + required].encode()
     text = b""
-    for token in engine.stream([0, *small_tokenizer().encode(SOURCE[:cut])[-20:]], wanted, never):
+    for token in engine.stream(Request([0, *small_tokenizer().encode(SOURCE[:cut])[-20:]], wanted), never):
         text += engine.vocabulary.token_bytes[token.id]
         if len(text) >= len(wanted):
             break
@@ -221,7 +222,7 @@ def test_required_tokens_are_the_likeliest_that_fit() -> None:
     logits = np.array([[9.0, 1.0, 2.0, 3.0, 4.0, 8.0, 7.0]], dtype=np.float32)
 
     def spell(required: bytes) -> list[int]:
-        tokens = decode(lambda *_: logits, vocabulary, [0], required, never, window=9, tokens_a_step=8)
+        tokens = decode(lambda *_: logits, vocabulary, Request([0], required), never, Limits(9, 8))
         return [token.id for token in itertools.islice(tokens, 2)]
 
     assert spell(b"ab") == [3, 0]
@@ -249,7 +250,7 @@ def test_required_bytes_are_spelled_by_the_likeliest_tokens_together() -> None:
         return logits
 
     def spell(required: bytes) -> list[int]:
-        tokens = decode(step, vocabulary, [0], required, never, window=9, tokens_a_step=8)
+        tokens = decode(step, vocabulary, Request([0], required), never, Limits(9, 8))
         return [token.id for token in itertools.islice(tokens, 3)]
 
     assert spell(b"abc") == [2, 4, 0], "0.4 × 0.9 is more than 0.6 × 0.1 × 0.9"
@@ -260,7 +261,7 @@ def test_how_sure_the_bytes_beyond_are_is_said_for_the_text_and_not_for_the_toke
     token_bytes = [b"", b"a", b"range(", b"range(len(", b"range(1", b"raise "]
     logits = np.log(np.array([[0.1, 0.1, 0.2, 0.3, 0.1, 0.2]], dtype=np.float32))
     vocabulary = Vocabulary(lambda _: [], token_bytes, None)
-    stream = decode(lambda *_: logits, vocabulary, [0], b"ra", never, window=9, tokens_a_step=8)
+    stream = decode(lambda *_: logits, vocabulary, Request([0], b"ra"), never, Limits(9, 8))
     token = next(stream)
     assert token_bytes[token.id] == b"range(len("
     probabilities = np.exp(token.beyond)
@@ -271,7 +272,7 @@ def test_how_sure_the_bytes_beyond_are_is_said_for_the_text_and_not_for_the_toke
 
 def test_it_stops_at_the_next_step(engine: Engine) -> None:
     stopped = False
-    tokens = engine.stream([0], b"", lambda: stopped)
+    tokens = engine.stream(Request([0]), lambda: stopped)
     next(tokens)
     stopped = True
     assert list(tokens) == []
@@ -280,12 +281,12 @@ def test_it_stops_at_the_next_step(engine: Engine) -> None:
 def test_it_does_not_read_a_long_prompt_once_stopped(graph_engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_engine, "PREFILL_TOKENS", 8)
     asked = iter([False, False, True])
-    assert list(graph_engine.stream([1] * 40, b"", lambda: next(asked))) == []
+    assert list(graph_engine.stream(Request([1] * 40), lambda: next(asked))) == []
     assert next(asked, None) is None
 
 
 def test_a_new_stream_ends_the_one_before(graph_engine: OnnxEngine) -> None:
-    stale = graph_engine.stream(TOKENS[:9], b"", never)
+    stale = graph_engine.stream(Request(TOKENS[:9]), never)
     next(stale)
     expected = written(graph_engine, TOKENS[20:40], 6)
     assert list(stale) == []
@@ -293,7 +294,7 @@ def test_a_new_stream_ends_the_one_before(graph_engine: OnnxEngine) -> None:
 
 
 def test_time_runs_out(engine: Engine) -> None:
-    assert list(engine.stream([0], b"", within(0.0, never))) == []
+    assert list(engine.stream(Request([0]), within(0.0, never))) == []
     assert within(60.0, lambda: True)()
     assert not within(60.0, never)()
 
@@ -305,7 +306,7 @@ def test_a_full_window_ends_it(graph_engine: OnnxEngine) -> None:
 
 
 def test_the_rest_of_the_process_may_train(engine: Engine) -> None:
-    next(engine.stream([0], b"", never))
+    next(engine.stream(Request([0]), never))
     assert not torch.is_inference_mode_enabled()
 
 
@@ -359,7 +360,7 @@ def test_values_that_are_no_numbers_are_no_tokens() -> None:
     logits = np.full((1, 3), np.nan, dtype=np.float32)
     vocabulary = Vocabulary(lambda _: [], [b"a", b"b", b"c"], None)
     with pytest.raises(ModelError, match="no numbers"):
-        next(decode(lambda *_: logits, vocabulary, [0], b"", never, window=9, tokens_a_step=8))
+        next(decode(lambda *_: logits, vocabulary, Request([0], b""), never, Limits(9, 8)))
 
 
 def test_a_random_order_of_tokens_makes_no_difference() -> None:

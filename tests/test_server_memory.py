@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from raw_client import SERVER, RawClient
 from scripted_engine import ScriptedEngine, small_vocabulary
 
-from lineahead.engine.engine import Recall, decode
+from lineahead.engine.decoding import Limits, decode
+from lineahead.engine.engine import Recall, Request
 from lineahead.memory import memory as memories
 from lineahead.memory.files import is_written_here, python_files, read_file, read_folders
 from lineahead.memory.memory import Encoder, Memory
@@ -124,9 +125,7 @@ def test_what_is_recalled_outweighs_the_model_and_not_with_the_setting_off() -> 
 
     def written(recall: Recall | None) -> tuple[str, float]:
         tokens = vocabulary.encode(text)
-        found = islice(
-            decode(step, vocabulary, tokens, b"", lambda: False, window=999, tokens_a_step=999, recall=recall), 4
-        )
+        found = islice(decode(step, vocabulary, Request(tokens, recall=recall), lambda: False, Limits(999, 999)), 4)
         pairs = [(vocabulary.token_bytes[each.id].decode(errors="replace"), each.log_probability) for each in found]
         return "".join(piece for piece, _ in pairs), sum(each for _, each in pairs)
 

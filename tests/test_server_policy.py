@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -120,7 +121,7 @@ def test_bytes_that_are_no_text_end_the_line() -> None:
 def test_an_engine_that_cannot_spell_the_prefix_is_not_shown() -> None:
     engine = ScriptedEngine("y\n")
     spell = engine.stream
-    engine.stream = lambda token_ids, required, stop, *_, **__: spell(token_ids, b"other", stop)  # type: ignore[method-assign]
+    engine.stream = lambda request, stop: spell(replace(request, required=b"other"), stop)  # type: ignore[method-assign]
     assert complete_line("x = ", 4, engine) is None
 
 

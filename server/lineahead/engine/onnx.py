@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineahead.engine import vocabulary as vocabularies
-from lineahead.engine.engine import Draft, Recall, Sampling, Stop, Token, decode, in_common, log_probabilities_of
+from lineahead.engine.decoding import Limits, decode, in_common
+from lineahead.engine.engine import Request, Stop, Token
 from lineahead.engine.errors import ModelError
+from lineahead.engine.sampling import log_probabilities_of
 from lineahead.engine.vocabulary import Vocabulary
 from training import format
 
@@ -51,24 +53,14 @@ class OnnxEngine:
         """The most tokens that the model sees at once."""
         return self._window
 
-    def stream(
-        self,
-        token_ids: Sequence[int],
-        required: bytes,
-        stop: Stop,
-        sampling: Sampling | None = None,
-        draft: Draft | None = None,
-        recall: Recall | None = None,
-    ) -> Iterator[Token]:
+    def stream(self, request: Request, stop: Stop) -> Iterator[Token]:
         """Continue tokens; see `Engine.stream`."""
-        assert 0 < len(token_ids) <= self._window, f"{len(token_ids)} tokens in a window of {self._window}"
+        count = len(request.token_ids)
+        assert 0 < count <= self._window, f"{count} tokens in a window of {self._window}"
         self._streams = mine = self._streams + 1
-        self.reused = in_common(token_ids[:-1], self._computed)
-        return decode(
-            self._step, self._vocabulary, token_ids, required, lambda: mine != self._streams or stop(),
-            window=self._window, tokens_a_step=PREFILL_TOKENS, computed=self.reused,
-            sampling=sampling, draft=draft, recall=recall,
-        )  # fmt: skip
+        self.reused = in_common(request.token_ids[:-1], self._computed)
+        limits = Limits(self._window, PREFILL_TOKENS, self.reused)
+        return decode(self._step, self._vocabulary, request, lambda: mine != self._streams or stop(), limits)
 
     def log_probabilities(self, token_ids: Sequence[int]) -> list[float]:
         """Score tokens; see `Engine.log_probabilities`. Ends the stream that is under way."""
@@ -109,7 +101,7 @@ def load(folder: Path) -> OnnxEngine:
                 "not belong together; copy the folder again from its source"
             )
         engine = OnnxEngine(session, vocabulary)
-        next(engine.stream([0], b"", lambda: False))  # finds values that are no numbers, and warms up
+        next(engine.stream(Request([0]), lambda: False))  # finds values that are no numbers, and warms up
     except ModelError as error:
         raise ModelError(f"{folder}: {error}") from None
     except Exception as error:  # the library's exceptions have no common class of their own

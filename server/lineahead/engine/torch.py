@@ -1,6 +1,7 @@
 """The engine that runs checkpoints as they are, through PyTorch. The only module that imports torch or training."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lineahead.engine.engine import Draft, Recall, Sampling, Step, Stop, Token, decode, log_probabilities_of
+from lineahead.engine.decoding import Limits, Step, decode
+from lineahead.engine.engine import Request, Stop, Token
 from lineahead.engine.errors import ModelError
+from lineahead.engine.sampling import log_probabilities_of
 from lineahead.engine.vocabulary import DOCUMENT_START, Vocabulary
 from training import checkpoint
 from training.errors import InputError
@@ -37,23 +40,13 @@ class TorchEngine:
         """The most tokens that the model sees at once."""
         return int(self._model.context_window_size)
 
-    def stream(
-        self,
-        token_ids: Sequence[int],
-        required: bytes,
-        stop: Stop,
-        sampling: Sampling | None = None,
-        draft: Draft | None = None,
-        recall: Recall | None = None,
-    ) -> Iterator[Token]:
+    def stream(self, request: Request, stop: Stop) -> Iterator[Token]:
         """Continue tokens; see `Engine.stream`. The window slides instead of being full; drafts are not used."""
         window = self.context_window_size
-        assert 0 < len(token_ids) <= window, f"{len(token_ids)} tokens in a window of {window}"
+        assert 0 < len(request.token_ids) <= window, f"{len(request.token_ids)} tokens in a window of {window}"
         torch.set_num_threads(1)  # here, since each thread has its own setting
-        return decode(
-            self._stepper(), self._vocabulary, token_ids, required, stop,
-            window=window + LONGEST_SLIDE, tokens_a_step=window, sampling=sampling, recall=recall,
-        )  # fmt: skip
+        limits = Limits(window + LONGEST_SLIDE, tokens_a_step=window)
+        return decode(self._stepper(), self._vocabulary, replace(request, draft=None), stop, limits)
 
     def log_probabilities(self, token_ids: Sequence[int]) -> list[float]:
         """Score tokens; see `Engine.log_probabilities`."""
@@ -83,5 +76,5 @@ def load(folder: Path) -> TorchEngine:
     tokenizer = found.tokenizer
     vocabulary = Vocabulary(tokenizer.encode, tokenizer.token_bytes(), tokenizer.special(DOCUMENT_START))
     engine = TorchEngine(found.model, vocabulary)
-    next(engine.stream([0], b"", lambda: False))  # so that the first suggestion does not pay for warming up
+    next(engine.stream(Request([0]), lambda: False))  # so that the first suggestion does not pay for warming up
     return engine

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from lineahead.engine.drafts import repeat_of_context
-from lineahead.engine.engine import Engine, Recall, Sampling
+from lineahead.engine.engine import Engine, Recall, Request, Sampling
 from lineahead.memory.memory import CodeBase, Memory
 from lineahead.place import Place
 from lineahead.reasons import Reason
@@ -112,7 +112,8 @@ def _generate(
     """What the model writes behind the bytes that it was asked to write again, up to the end of the last line."""
     length, written, ended, log_probability = len(asked.required), b"", False, 0.0
     marks: list[tuple[int, float]] = []
-    tokens = engine.stream(asked.token_ids, asked.required, stop, sampling, draft=repeat_of_context, recall=recall)
+    request = Request(asked.token_ids, asked.required, sampling, repeat_of_context, recall)
+    tokens = engine.stream(request, stop)
     for token in islice(tokens, MAX_TOKENS + HEALED_BYTES):
         token_bytes = engine.vocabulary.token_bytes[token.id]
         written += token_bytes

@@ -1,0 +1,49 @@
+"""Logits → a token: what is recalled mixed in, the likeliest or a drawn one."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineahead.engine.engine import Sampling
+from lineahead.engine.errors import ModelError
+
+
+def mixed(logits: NDArray[np.float32], share: float, gained: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits (V,) of the model's probabilities times `share`, with `gained` added."""
+    with np.errstate(invalid="ignore"):  # `choose` says what is wrong with a model's numbers
+        probabilities: NDArray[np.float32] = np.exp(logits - logits.max())
+        probabilities *= share / probabilities.sum()
+    probabilities += gained
+    probabilities += np.finfo(np.float32).tiny  # a logarithm for all
+    np.log(probabilities, out=probabilities)
+    return probabilities
+
+
+def choose(
+    logits: NDArray[np.float32], sampling: Sampling | None, random: np.random.Generator | None
+) -> tuple[int, float]:
+    """A place in logits (N,), and the log of its probability."""
+    likeliest = int(logits.argmax())
+    if not math.isfinite(logits[likeliest]):
+        raise ModelError("the model computes values that are no numbers: expected finite weights; copy it again")
+    shifted = logits - logits[likeliest]
+    log_total = math.log(float(np.exp(shifted).sum()))
+    if sampling is None or random is None:
+        return likeliest, -log_total
+    weights = np.exp(shifted.astype(np.float64) / sampling.temperature)
+    order = np.argsort(-weights, kind="stable")
+    cumulative = np.cumsum(weights[order])
+    kept = int(np.searchsorted(cumulative, sampling.top_p * cumulative[-1])) + 1
+    drawn = int(np.searchsorted(cumulative[:kept], random.random() * cumulative[:kept][-1]))
+    place = int(order[min(drawn, kept - 1)])
+    return place, float(shifted[place]) - log_total
+
+
+def log_probabilities_of(logits: NDArray[np.float32], tokens: Sequence[int]) -> list[float]:
+    """The log probability, in nats, of one token a row of logits (N, V)."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    chosen = shifted[np.arange(len(tokens)), list(tokens)] - np.log(np.exp(shifted).sum(axis=-1))
+    found: list[float] = chosen.tolist()
+    return found
