@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
 from lineahead.memory.files import read_folders
-from lineahead.memory.memory import Memory
+from lineahead.memory.memory import NO_MEMORY, ProjectMemory
 from lineahead.place import LINE, Place
 from lineahead.settings import Settings
 from lineahead.suggest.policy import complete
@@ -32,7 +32,7 @@ class Shown:
 def ask(folder: Path, places: int, threshold: float, memory: str, seed: int) -> list[Shown]:
     """Suggestions at random places; silent ones are left out. `memory` is one of MEMORIES."""
     engine, choose, found = load_engine(BUNDLED_MODEL), random.Random(seed), []
-    settings, project = Settings(confidence=threshold, memory=memory != "none"), Memory()
+    settings, project = Settings(confidence=threshold), ProjectMemory()
     if memory == "project":
         read_folders([folder], project)
         project.index(engine.vocabulary)
@@ -46,7 +46,12 @@ def ask(folder: Path, places: int, threshold: float, memory: str, seed: int) -> 
         start, typed = len("".join(lines[:number])), choose.randrange(len(line))
         text = "".join(lines)
         edited = text[: start + typed] + text[start + len(line) :]
-        answer = complete(Place(edited, start + typed, path=str(file)), settings, engine, code_base=project)
+        answer = complete(
+            Place(edited, start + typed, path=str(file)),
+            settings,
+            engine,
+            memory=project if memory != "none" else NO_MEMORY,
+        )
         found += [
             Shown(each.confidence, len(each.text), text.startswith(each.text, start + typed))
             for each in answer.suggestions

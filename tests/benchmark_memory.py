@@ -18,7 +18,7 @@ from tqdm import tqdm
 from lineahead.engine.engine import Engine
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
 from lineahead.memory.files import read_folders
-from lineahead.memory.memory import FILE_DOUBTS, PROJECT_DOUBTS, Memory
+from lineahead.memory.memory import FILE_DOUBTS, PROJECT_DOUBTS, ProjectMemory
 from lineahead.memory.ngrams import LENGTHS
 from lineahead.place import LINE, Place
 
@@ -50,7 +50,7 @@ class Seen:
 
 def look(engine: Engine, folder: Path, places: int) -> Seen:
     """Ask model and memory about random lines of a folder."""
-    vocabulary, memory, choose = engine.vocabulary, Memory(), random.Random(1)
+    vocabulary, memory, choose = engine.vocabulary, ProjectMemory(), random.Random(1)
     read_folders([folder], memory)
     memory.index(vocabulary)
     model: list[float] = []

@@ -18,6 +18,7 @@ from scripted_engine import ScriptedEngine
 
 from lineahead.engine.engine import Engine, Request, Stop, Token
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
+from lineahead.memory.memory import ProjectMemory
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import read
@@ -83,7 +84,7 @@ def test_behaviour(path: Path) -> None:
     engine = bundled()
     if "writes" in case:
         engine = UnsureEngine(json.loads(case["writes"]), float(case.get("probability", 1)))
-    answer = complete(place, settings, engine)
+    answer = complete(place, settings, engine, memory=ProjectMemory())
     shown = [each.text for each in answer.suggestions]
     assert {"shown", "starts", "never", "silent", "count"} & set(case), "a case expects something"
     if "silent" in case:
@@ -97,5 +98,5 @@ def test_behaviour(path: Path) -> None:
     for part in json.loads(case.get("never", "[]")):
         assert not any(part in each for each in shown), shown
     assert len(set(shown)) >= int(case.get("count", 0))
-    again = [each.text for each in complete(place, settings, engine).suggestions]
+    again = [each.text for each in complete(place, settings, engine, memory=ProjectMemory()).suggestions]
     assert again == shown, "the same place has the same suggestion"

@@ -1,8 +1,10 @@
 """Every setting exists once in the extension's package.json, as the server knows it."""
 
 import json
+import re
 from pathlib import Path
 
+from lineahead.lsp.state import State
 from lineahead.settings import CLIENT_ONLY, Settings, camel_case, read
 
 PACKAGE = Path(__file__).parents[1] / "editor-extension" / "package.json"
@@ -16,3 +18,9 @@ def test_the_extension_and_the_server_have_the_same_settings() -> None:
     defaults = {name: each["default"] for name, each in offered.items() if name not in CLIENT_ONLY}
     assert set(defaults) == {camel_case(name) for name in Settings.__dataclass_fields__}
     assert read(defaults) == (Settings(), [])
+
+
+def test_the_extension_knows_the_servers_states() -> None:
+    source = (PACKAGE.parent / "src" / "status.ts").read_text(encoding="utf-8")
+    states = set(re.findall(r'"([a-z]+)"', re.split(r"STATES?\b.*?=|state:", source, maxsplit=1)[1].partition(";")[0]))
+    assert states == {*State, "absent"}  # "absent": there is no server to say anything

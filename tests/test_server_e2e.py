@@ -18,7 +18,7 @@ from pytest_lsp import LanguageClient
 from small_models import SOURCE, small_decoder_config, small_tokenizer
 
 from lineahead.commands import demo
-from lineahead.lsp.handlers import READY
+from lineahead.lsp.server import READY
 from training import checkpoint
 from training.models.decoder import Decoder
 from training.tokenizer import DOCUMENT_END, DOCUMENT_START

@@ -17,7 +17,7 @@ from lineahead.engine.decoding import Limits, decode
 from lineahead.engine.engine import Recall, Request
 from lineahead.memory import memory as memories
 from lineahead.memory.files import is_written_here, python_files, read_file, read_folders
-from lineahead.memory.memory import Encoder, Memory
+from lineahead.memory.memory import Encoder, ProjectMemory
 from lineahead.place import Place
 from lineahead.settings import Settings
 from lineahead.suggest.policy import complete
@@ -28,7 +28,7 @@ TYPED = "def second(frame):\n    frame.normalise_"
 VOCABULARY = small_vocabulary()
 
 
-def likeliest(memory: Memory, place: Place) -> str:
+def likeliest(memory: ProjectMemory, place: Place) -> str:
     """What the memory alone would write at a place, greedily, up to the line's end; "" where it knows nothing."""
     recall, tokens, written = memory.recall(place, VOCABULARY), VOCABULARY.encode(place.text[: place.offset]), b""
     for _ in range(40):
@@ -47,7 +47,7 @@ def end_of(text: str, path: str = "this.py") -> Place:
 
 
 def test_a_line_is_recalled_from_this_file_and_from_others() -> None:
-    memory = Memory()
+    memory = ProjectMemory()
     assert likeliest(memory, end_of(KNOWN + TYPED)) == "columns(width=80, pad=True)"
     after = Place(f"{TYPED}\n\n{KNOWN}", len(TYPED))
     assert likeliest(memory, after) == "columns(width=80, pad=True)"
@@ -63,7 +63,7 @@ def test_a_line_is_recalled_from_this_file_and_from_others() -> None:
 
 
 def test_what_follows_the_older_version_in_the_index_does_not_follow_this_one() -> None:
-    memory, start = Memory(), VOCABULARY.document_start
+    memory, start = ProjectMemory(), VOCABULARY.document_start
     for name in ("next.py", "this.py"):  # the newest one comes first
         memory.remember(name, KNOWN)
     memory.index(VOCABULARY)
@@ -74,7 +74,7 @@ def test_what_follows_the_older_version_in_the_index_does_not_follow_this_one() 
 
 
 def test_texts_that_have_not_changed_are_not_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    memory = Memory()
+    memory = ProjectMemory()
     memory.remember("a", KNOWN)
     memory.index(VOCABULARY)
     memory.remember("b", "other.assign(gamma)\n")
@@ -106,7 +106,7 @@ def test_paragraphs_have_the_tokens_of_the_whole(text: str) -> None:
 def test_the_memory_holds_no_more_than_its_cap(texts: list[tuple[str, str]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memories, "MOST_CHARACTERS", 40)
-        memory, newest = Memory(), {}
+        memory, newest = ProjectMemory(), {}
         for name, text in texts:
             memory.remember(name, text)
             newest[name] = text
@@ -118,7 +118,7 @@ def test_the_memory_holds_no_more_than_its_cap(texts: list[tuple[str, str]]) -> 
 def test_what_is_recalled_outweighs_the_model_and_not_with_the_setting_off() -> None:
     vocabulary = small_vocabulary()
     text = KNOWN * 3 + "\n" + KNOWN.partition("columns")[0]
-    recall = Memory().recall(end_of(text), vocabulary)
+    recall = ProjectMemory().recall(end_of(text), vocabulary)
 
     def step(_position: int, _tokens: Sequence[int], rows: int) -> NDArray[np.float32]:
         return np.zeros((rows, len(vocabulary.token_bytes)), dtype=np.float32)  # a model that knows nothing
@@ -136,10 +136,10 @@ def test_what_is_recalled_outweighs_the_model_and_not_with_the_setting_off() -> 
 
 
 def test_a_name_of_the_project_is_no_unknown_name() -> None:
-    place, engine, memory = Place("import os\nvalue = ", 18), ScriptedEngine("project_wide_name\n"), Memory()
+    place, engine, memory = Place("import os\nvalue = ", 18), ScriptedEngine("project_wide_name\n"), ProjectMemory()
     assert complete(place, Settings(), engine).reason == "unknown-name"
     memory.remember("other.py", "project_wide_name = 1\n")
-    assert complete(place, Settings(), engine, code_base=memory).suggestions
+    assert complete(place, Settings(), engine, memory=memory).suggestions
 
 
 def test_a_line_that_says_the_same_again_and_again_is_cut() -> None:
@@ -159,7 +159,7 @@ def test_only_files_of_the_persons_own_are_read(tmp_path: Path) -> None:
     assert is_written_here(tmp_path / "b" / "c.py", [tmp_path / "other", tmp_path])
     assert not is_written_here(tmp_path / ".venv" / "d.py", [tmp_path])
     assert not is_written_here(tmp_path / "b" / "build" / "g.py", [tmp_path])
-    memory = Memory()
+    memory = ProjectMemory()
     read_folders([tmp_path, tmp_path / "nowhere"], memory)
     assert len(memory) == 2
     (tmp_path / "a.py").write_text("x = 1\nx.\n")

@@ -1,7 +1,8 @@
 """What a person can set, and what becomes of what a client sends."""
 
+import json
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import cattrs
 
@@ -51,6 +52,16 @@ def _converter() -> cattrs.Converter:
     return converter
 
 
+def _in_words(kind: Any, default: object) -> str:
+    """What a setting of some type takes."""
+    if choices := get_args(kind) if get_origin(kind) is Literal else ():
+        *others, last = (json.dumps(choice) for choice in choices)
+        return f"{', '.join(others)} or {last}"
+    if get_origin(kind) is dict:
+        return f"an object such as {json.dumps(default)}"
+    return str(kind.__name__)
+
+
 CONVERTER = _converter()
 TYPES = get_type_hints(Settings)
 
@@ -72,7 +83,7 @@ def read(raw: object) -> tuple[Settings, list[str]]:
     if not isinstance(raw, dict):
         return Settings(), [f"lineahead: expected an object with settings, found {raw!r}; using the defaults"]
     defaults, good, problems = Settings(), {}, []
-    known = {camel_case(each.name): each.name for each in fields(Settings)}
+    known = {camel_case(setting.name): setting.name for setting in fields(Settings)}
     for key, value in raw.items():
         if key in CLIENT_ONLY or (value is None and key in known):
             continue
@@ -82,17 +93,13 @@ def read(raw: object) -> tuple[Settings, list[str]]:
         name = known[key]
         low, high = BOUNDS.get(name, (None, None))
         try:
-            found = CONVERTER.structure(value, TYPES[name])
-            if low is not None and high is not None and not low <= found <= high:
+            structured = CONVERTER.structure(value, TYPES[name])
+            if low is not None and high is not None and not low <= structured <= high:
                 raise ValueError
-            good[name] = found
+            good[name] = structured
         except Exception:  # what cattrs raises depends on the type
             bounds = f" from {low} to {high}" if low is not None else ""
-            expected = getattr(TYPES[name], "__name__", "") or str(TYPES[name])
-            if name == "comments_and_strings":
-                expected = '"never", "lineEnd" or "always"'
-            elif name == "enable":
-                expected = 'an object such as {"python": true}'
             default = getattr(defaults, name)
+            expected = _in_words(TYPES[name], default)
             problems.append(f"lineahead.{key}: expected {expected}{bounds}, found {value!r}; using {default!r}")
     return Settings(**good), problems

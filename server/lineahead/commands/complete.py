@@ -10,7 +10,7 @@ from pathlib import Path
 from lineahead.engine.errors import ModelError
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
 from lineahead.memory.files import read_folders
-from lineahead.memory.memory import Memory
+from lineahead.memory.memory import ProjectMemory
 from lineahead.place import LINE, Place
 from lineahead.reasons import EXPLANATIONS
 from lineahead.settings import Settings
@@ -50,18 +50,18 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     colour = "NO_COLOR" not in os.environ and ("FORCE_COLOR" in os.environ or sys.stdout.isatty())
-    memory = Memory()
+    memory = ProjectMemory()
     read_folders([Path(place.path).parent], memory)
     memory.index(engine.vocabulary)
     began = time.perf_counter()
-    answer = complete(place, Settings(), engine, code_base=memory)
+    answer = complete(place, Settings(), engine, memory=memory)
     milliseconds = 1000 * (time.perf_counter() - began)
     if answer.reason:
         detail = f": {answer.detail}" if answer.detail else ""
         print(f"while typing: nothing ({answer.reason}), {EXPLANATIONS[answer.reason]}{detail}")
     for name, found in (
         ("while typing", answer),
-        ("asked for", complete(replace(place, explicit=True), Settings(), engine, code_base=memory)),
+        ("asked for", complete(replace(place, explicit=True), Settings(), engine, memory=memory)),
     ):
         for each in found.suggestions:
             ghost = f"{DIM}{each.text}{RESET}" if colour else f"⟦{each.text}⟧"

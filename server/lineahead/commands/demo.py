@@ -17,7 +17,7 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
 from lineahead.engine.open import BUNDLED_MODEL
-from lineahead.lsp.handlers import READY, STATUS
+from lineahead.lsp.server import READY, STATUS
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 LOADING_SECONDS = 120  # PyTorch alone takes seconds to import, more on a busy machine

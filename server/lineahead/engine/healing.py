@@ -7,9 +7,9 @@ the model spells their bytes first. A worked example: `for i in ra` is typed and
    likeliest that fits is `ange(` with .5. Greedy decoding would begin with `r`: .30 × .5 = .15 for what it spells. The
    search lengthens the likeliest beginning, again and again, until none can become likelier than a spelling that is
    complete: it opens `r`, sees .15, and ends with `range(`, .25.
-2. How sure is the *text* `nge(` behind `ra`? Not .25 of what was spelled: `r` + `ange(` writes the same text, and `range`
-   its beginning. So the probability of `n`, `ng`, `nge`, `nge(` is that of all spellings that agree so far, among those
-   that say anything about it (`Token.beyond`).
+2. How sure is the *text* `nge(` behind `ra`? Not .25 of what was spelled: `r` + `ange(` writes the same text, and
+   `range` its beginning. So the probability of `n`, `ng`, `nge`, `nge(` is that of all spellings that agree so far,
+   among those that say anything about it (`Token.beyond`).
 """
 
 import math

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lineahead.engine.engine import Engine, within
-from lineahead.memory.memory import CodeBase
+from lineahead.lsp.project import Project
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
@@ -21,13 +21,13 @@ logger = logging.getLogger(__name__)
 TIME_BUDGET = 2.0  # seconds; who waits longer has typed on
 
 
-class Answering:
+class Answers:
     """The engine's thread, and the newest answers by document."""
 
-    def __init__(self, code_base: CodeBase, tell_problem: Callable[[str], None]) -> None:
+    def __init__(self, project: Project, tell_problem: Callable[[str], None]) -> None:
         self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generate")
         """Everything that asks the engine runs here."""
-        self._code_base, self._tell_problem = code_base, tell_problem
+        self._project, self._tell_problem = project, tell_problem
         self._newest: dict[tuple[str, str], threading.Event] = {}  # by kind of request and document
         self._answers: dict[str, tuple[Place, Answer]] = {}
         self._ahead: dict[str, tuple[Place, Answer]] = {}
@@ -83,8 +83,9 @@ class Answering:
                 return False, Answer(reason=Reason.CANCELLED)
         if same := self._known(document, place):  # popup and ghost text ask together
             return False, same
-        recording = Recording(self._code_base) if settings.log else None
-        arguments = (place, settings, engine, within(TIME_BUDGET, stop.is_set), recording or self._code_base)
+        memory = self._project.memory
+        recording = Recording(memory) if settings.log else None
+        arguments = (place, settings, engine, within(TIME_BUDGET, stop.is_set), recording or memory)
         found = await asyncio.get_running_loop().run_in_executor(self.thread, complete, *arguments)
         if recording:
             await self._save(place, settings, found, recording)
@@ -97,7 +98,7 @@ class Answering:
     def _prepare(self, document: str, place: Place, settings: Settings, engine: Engine, stop: threading.Event) -> None:
         """Compute what will be asked if the suggestion is accepted, while nobody asks for anything else."""
         try:
-            found = complete(place, settings, engine, stop.is_set, self._code_base)
+            found = complete(place, settings, engine, stop.is_set, self._project.memory)
             if not stop.is_set():
                 self._ahead[document] = (place, found)
         except Exception:

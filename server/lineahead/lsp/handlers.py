@@ -1,140 +1,157 @@
-"""LSP ↔ policy: register, map positions. Nothing else."""
+"""LSP ↔ policy: one function a method, and the table that registers them. Nothing else."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 from pygls.workspace import PositionCodec
 
-from lineahead.lsp.server import READY, STATUS, LineaheadServer, Load, Requested
-from lineahead.lsp.statistics import Offered
-from lineahead.place import Place
+from lineahead.lsp import acceptance
+from lineahead.lsp.pygls_mended import INLINE_COMPLETION_OPTIONS
+from lineahead.lsp.server import STATUS, LineaheadServer, Load
 from lineahead.suggest.policy import Suggestion
 
-__all__ = ["READY", "STATUS", "completion_item", "create_server"]
-
 SNOOZED_MINUTES = 5  # where the command names none, as from the command palette
+
+
+def initialize(server: LineaheadServer, params: types.InitializeParams) -> None:
+    """Take the settings that a client brings along."""
+    server.read_settings(params.initialization_options)
+    server.project.switch(server.settings.memory)
+
+
+async def initialized(server: LineaheadServer, _params: types.InitializedParams) -> None:
+    """Load the model, then read the project."""
+    await server.load()
+    await server.project.watch()
+    await server.project.read()
+
+
+def did_change_watched_files(server: LineaheadServer, params: types.DidChangeWatchedFilesParams) -> None:
+    """Read what changed on disk."""
+    server.project.files_changed([change.uri for change in params.changes])
+
+
+async def did_change_workspace_folders(server: LineaheadServer, _params: types.DidChangeWorkspaceFoldersParams) -> None:
+    """Read the folders that are there now."""
+    await server.project.read()
+
+
+async def did_change_configuration(server: LineaheadServer, params: types.DidChangeConfigurationParams) -> None:
+    """Take new settings."""
+    settings = params.settings
+    await server.change_settings(settings.get("lineahead", settings) if isinstance(settings, dict) else settings)
+
+
+def did_close(server: LineaheadServer, params: types.DidCloseTextDocumentParams) -> None:
+    """Forget what was not saved."""
+    server.forget(params.text_document.uri)
+
+
+async def completion(server: LineaheadServer, params: types.CompletionParams) -> types.CompletionList:
+    """The suggestions as a list; incomplete, since another character may mean another line."""
+    _, answer = await server.answer(params)
+    codec = server.workspace.position_codec
+    items = [completion_item(one, rank, params.position, codec) for rank, one in enumerate(answer.suggestions)]
+    return types.CompletionList(is_incomplete=True, items=items)
+
+
+async def inline_completion(
+    server: LineaheadServer, params: types.InlineCompletionParams
+) -> types.InlineCompletionList:
+    """The suggestions as ghost text."""
+    place, answer = await server.answer(params)
+    here = types.Range(params.position, params.position)
+    items = [
+        types.InlineCompletionItem(one.text, range=here, command=acceptance.report(server, params, place, one))
+        for one in answer.suggestions
+    ]
+    return types.InlineCompletionList(items)
+
+
+def status(server: LineaheadServer, _params: object) -> dict[str, object]:
+    """What the server is doing."""
+    return server.status()
+
+
+def did_show_completion(server: LineaheadServer, params: Any) -> None:
+    """Count what a client showed."""
+    server.statistics.seen += bool(acceptance.name_in(params))
+
+
+def did_partially_accept_completion(server: LineaheadServer, params: Any) -> None:
+    """Count what was accepted by the word."""
+    server.statistics.accept(acceptance.name_in(params), int(getattr(params, "acceptedLength", 0)))
+
+
+def accepted(server: LineaheadServer, name: str) -> None:
+    """Count what was accepted."""
+    acceptance.accept(server, name)
+
+
+def why_nothing(server: LineaheadServer) -> str:
+    """Tell the reason for the last silence."""
+    server.tell(message := server.statistics.why_nothing())
+    return message
+
+
+def statistics(server: LineaheadServer) -> str:
+    """Tell the numbers."""
+    server.tell(message := server.statistics.summary())
+    return message
+
+
+async def perplexity(server: LineaheadServer, uri: str) -> dict[str, object]:
+    """How surprising an open document is to the model."""
+    return await server.perplexity(uri)
+
+
+def snooze(server: LineaheadServer, *arguments: Any) -> None:  # pygls asks for each named argument, default or not
+    """Be silent for so many minutes; 0 ends that."""
+    minutes = arguments[0] if arguments and arguments[0] is not None else SNOOZED_MINUTES
+    if type(minutes) not in (int, float) or not 0 <= minutes < math.inf:
+        raise JsonRpcInvalidParams(f"lineahead.snooze: expected minutes, 0 or more, found {minutes!r}")
+    server.snooze(minutes)
+
+
+async def restart(server: LineaheadServer) -> None:
+    """Load the model again."""
+    await server.load()
+
+
+FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
+    types.INITIALIZE: (initialize, None),
+    types.INITIALIZED: (initialized, None),
+    types.WORKSPACE_DID_CHANGE_WATCHED_FILES: (did_change_watched_files, None),
+    types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: (did_change_workspace_folders, None),
+    types.WORKSPACE_DID_CHANGE_CONFIGURATION: (did_change_configuration, None),
+    types.TEXT_DOCUMENT_DID_CLOSE: (did_close, None),
+    types.TEXT_DOCUMENT_COMPLETION: (completion, types.CompletionOptions(trigger_characters=["."])),
+    types.TEXT_DOCUMENT_INLINE_COMPLETION: (inline_completion, INLINE_COMPLETION_OPTIONS),
+    STATUS: (status, None),
+    "textDocument/didShowCompletion": (did_show_completion, None),
+    "textDocument/didPartiallyAcceptCompletion": (did_partially_accept_completion, None),
+}
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "lineahead.accepted": accepted,
+    "lineahead.whyNothing": why_nothing,
+    "lineahead.statistics": statistics,
+    "lineahead.perplexity": perplexity,
+    "lineahead.snooze": snooze,
+    "lineahead.restart": restart,
+}
 
 
 def create_server(load: Load) -> LineaheadServer:
     """A server that loads its engine with `load` once a client is there."""
     server = LineaheadServer(load)
-
-    @server.feature(types.INITIALIZE)
-    def initialize(ls: LineaheadServer, params: types.InitializeParams) -> None:
-        ls.read_settings(params.initialization_options)
-
-    @server.feature(types.INITIALIZED)
-    async def initialized(ls: LineaheadServer, _params: types.InitializedParams) -> None:
-        await ls.load()
-        await ls.remembering.watch_project()
-        if ls.settings.memory:
-            await ls.remembering.read_project()
-
-    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
-    def did_change_watched_files(ls: LineaheadServer, params: types.DidChangeWatchedFilesParams) -> None:
-        if ls.settings.memory:
-            ls.remembering.files_changed([each.uri for each in params.changes])
-
-    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
-    async def did_change_workspace_folders(ls: LineaheadServer, _params: types.DidChangeWorkspaceFoldersParams) -> None:
-        if ls.settings.memory:
-            await ls.remembering.read_project()
-
-    @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
-    async def did_change_configuration(ls: LineaheadServer, params: types.DidChangeConfigurationParams) -> None:
-        found = params.settings
-        raw = found.get("lineahead", found) if isinstance(found, dict) else found
-        remembered = ls.settings.memory
-        if ls.read_settings(raw):
-            await ls.load()
-        else:
-            ls.tell_status()
-        if ls.settings.memory and not remembered:
-            await ls.remembering.read_project()
-
-    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
-    def did_close(ls: LineaheadServer, params: types.DidCloseTextDocumentParams) -> None:
-        ls.forget(params.text_document.uri)
-
-    @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=["."]))
-    async def completion(ls: LineaheadServer, params: types.CompletionParams) -> types.CompletionList:
-        _, answer = await ls.answer(params)
-        codec = ls.workspace.position_codec
-        items = [completion_item(each, place, params.position, codec) for place, each in enumerate(answer.suggestions)]
-        # Incomplete: another character may mean another line, so that the client asks again.
-        return types.CompletionList(is_incomplete=True, items=items)
-
-    # Without the options pygls announces nothing.
-    @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
-    async def inline_completion(
-        ls: LineaheadServer, params: types.InlineCompletionParams
-    ) -> types.InlineCompletionList:
-        place, answer = await ls.answer(params)
-        here = types.Range(params.position, params.position)
-        return types.InlineCompletionList(
-            [
-                types.InlineCompletionItem(each.text, range=here, command=_report(ls, params, place, each))
-                for each in answer.suggestions
-            ]
-        )
-
-    @server.feature(STATUS)
-    def status(ls: LineaheadServer, _params: object) -> dict[str, object]:
-        return ls.status()
-
-    @server.command("lineahead.accepted")
-    def accepted(ls: LineaheadServer, name: str) -> None:
-        ls.accept(name)
-
-    @server.feature("textDocument/didShowCompletion")
-    def did_show(ls: LineaheadServer, params: Any) -> None:
-        ls.statistics.seen += bool(_name_in(params))
-
-    @server.feature("textDocument/didPartiallyAcceptCompletion")
-    def did_partially_accept(ls: LineaheadServer, params: Any) -> None:
-        ls.statistics.accept(_name_in(params), int(getattr(params, "acceptedLength", 0)))
-
-    @server.command("lineahead.whyNothing")
-    def why_nothing(ls: LineaheadServer) -> str:
-        ls.tell(message := ls.statistics.why_nothing())
-        return message
-
-    @server.command("lineahead.statistics")
-    def statistics(ls: LineaheadServer) -> str:
-        ls.tell(message := ls.statistics.summary())
-        return message
-
-    @server.command("lineahead.perplexity")
-    async def perplexity(ls: LineaheadServer, uri: str) -> dict[str, object]:
-        return await ls.perplexity(uri)
-
-    @server.command("lineahead.snooze")
-    def snooze(ls: LineaheadServer, *arguments: Any) -> None:  # pygls asks for each named argument, default or not
-        minutes = arguments[0] if arguments and arguments[0] is not None else SNOOZED_MINUTES
-        if type(minutes) not in (int, float) or not 0 <= minutes < math.inf:
-            raise JsonRpcInvalidParams(f"lineahead.snooze: expected minutes, 0 or more, found {minutes!r}")
-        ls.snooze(minutes)
-
-    @server.command("lineahead.restart")
-    async def restart(ls: LineaheadServer) -> None:
-        await ls.load()
-
+    for method, (handler, options) in FEATURES.items():
+        server.feature(method, options)(handler)
+    for name, handler in COMMANDS.items():
+        server.command(name)(handler)
     return server
-
-
-def _report(ls: LineaheadServer, params: Requested, place: Place, suggestion: Suggestion) -> types.Command:
-    """What a client runs when the suggestion is accepted; its title is the confidence."""
-    line = (place.line_before + suggestion.text).strip()
-    name = ls.statistics.offer(Offered(params.text_document.uri, line, len(suggestion.text)))
-    return types.Command(f"{suggestion.confidence:.0%}", "lineahead.accepted", arguments=[name])
-
-
-def _name_in(params: Any) -> str:
-    """The name of a suggestion in the item that a client sends back; "" where there is none."""
-    arguments = getattr(getattr(getattr(params, "item", None), "command", None), "arguments", None) or [""]
-    return str(arguments[0])
 
 
 def completion_item(

@@ -10,34 +10,46 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException, PyglsError
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
-from pygls.workspace import TextDocument
 
 from lineahead.engine.vocabulary import Vocabulary
 from lineahead.lsp.background import in_background, show_progress
-from lineahead.memory.files import MOST_BYTES, holds_secrets, is_written_here, read_file, read_folders
-from lineahead.memory.memory import Memory
-from lineahead.syntax import parses
+from lineahead.lsp.requests import name_of
+from lineahead.memory.files import is_learnable, is_written_here, read_file, read_folders
+from lineahead.memory.memory import NO_MEMORY, Memory, ProjectMemory
 
 logger = logging.getLogger(__name__)
 
 
-class Remembering:
-    """Keeps a memory up to date, and its index, on a thread of its own."""
+class Project:
+    """Keeps a memory of the project up to date, and its index, on a thread of its own; switched off, it keeps none."""
 
     def __init__(self, server: LanguageServer, vocabulary: Callable[[], Vocabulary | None]) -> None:
-        self.memory = Memory()
         self._server = server
         self._vocabulary = vocabulary  # None as long as there is no model
+        self._memory: ProjectMemory | None = ProjectMemory()
         self._versions: dict[str, int | None] = {}  # of the open documents that the memory has
         self._indexing: Future[None] | None = None
         self._stale = False
 
-    async def read_project(self) -> None:
+    @property
+    def memory(self) -> Memory:
+        """What suggestions may ask."""
+        return self._memory or NO_MEMORY
+
+    def switch(self, on: bool) -> bool:
+        """Switch the memory on, or off, which forgets all; returns whether there is something to `read` now."""
+        if on == (self._memory is not None):
+            return False
+        self._memory = ProjectMemory() if on else None
+        self._versions.clear()
+        return on
+
+    async def read(self) -> None:
         """Read the Python files of the workspace's folders, in the background."""
-        folders = self._folders()
-        if not folders:
+        folders, memory = self._folders(), self._memory
+        if not folders or memory is None:
             return
-        reading = in_background(lambda: read_folders(folders, self.memory))
+        reading = in_background(lambda: read_folders(folders, memory))
         await show_progress(self._server, reading, "reading the project")
         await asyncio.wrap_future(reading)
         self._versions.clear()  # open documents are not as they are on disk
@@ -48,7 +60,7 @@ class Remembering:
         uris = list(workspace.folders) or [workspace.root_uri]
         return [Path(path) for uri in uris if uri and (path := to_fs_path(uri))]
 
-    async def watch_project(self) -> None:
+    async def watch(self) -> None:
         """Ask the client to say which Python files change, where it can."""
         workspace = self._server.client_capabilities.workspace
         watched = workspace and workspace.did_change_watched_files
@@ -67,12 +79,13 @@ class Remembering:
         folders = self._folders()
         paths = [Path(path) for uri in uris if uri.startswith("file:") and (path := to_fs_path(uri))]
         ours = [path for path in paths if is_written_here(path, folders)]
-        if not ours:
+        memory = self._memory
+        if not ours or memory is None:
             return
 
         def read() -> None:
             for path in ours:
-                read_file(path, self.memory)
+                read_file(path, memory)
 
         def done(_: "asyncio.Future[None]") -> None:
             for uri in uris:
@@ -86,33 +99,33 @@ class Remembering:
         self._versions.pop(uri, None)
         if uri.startswith("file:"):
             self.files_changed([uri])
-        else:
-            self.memory.forget(uri)
+        elif self._memory is not None:
+            self._memory.forget(uri)
             self.index()
 
     def read_open(self, except_for: str) -> None:
         """Take the open documents as they are now, but for the one that is asked about."""
+        if self._memory is None:
+            return
         changed = False
         for uri, document in self._server.workspace.text_documents.items():
             if uri != except_for and self._versions.get(uri, -1) != document.version:
                 self._versions[uri] = document.version
-                if holds_secrets(PurePath(uri).name) or len(document.source) > MOST_BYTES:
-                    continue
-                if parses(document.source):  # half a line is nothing to learn from
-                    self.memory.remember(name_of(document), document.source)
+                if is_learnable(PurePath(uri).name, document.source):
+                    self._memory.remember(name_of(document), document.source)
                     changed = True
         if changed:
             self.index()
 
     def index(self) -> None:
         """Let suggestions know what is remembered, in the background; what changes meanwhile is known after that."""
-        vocabulary = self._vocabulary()
-        if vocabulary is None:
+        vocabulary, memory = self._vocabulary(), self._memory
+        if vocabulary is None or memory is None:
             return
         self._stale = self._indexing is not None and not self._indexing.done()
         if self._stale:
             return
-        self._indexing = in_background(lambda: self.memory.index(vocabulary))
+        self._indexing = in_background(lambda: memory.index(vocabulary))
         asyncio.wrap_future(self._indexing).add_done_callback(self._indexed)
 
     def _indexed(self, done: "asyncio.Future[None]") -> None:
@@ -120,9 +133,3 @@ class Remembering:
             logger.error("the memory is not indexed: %r", error)
         if self._stale:
             self.index()
-
-
-def name_of(document: TextDocument) -> str:
-    """What a document is called in a place and in the memory: its path, or, where it is no file, its address."""
-    path = document.path if document.uri.startswith("file:") else ""
-    return path or document.uri

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from lineahead.memory.memory import Memory
+from lineahead.memory.memory import ProjectMemory
 from lineahead.syntax import parses
 
 MOST_FILES = 4_000
@@ -45,14 +45,23 @@ def is_written_here(path: Path, folders: list[Path]) -> bool:
     return True
 
 
-def read_file(path: Path, memory: Memory) -> None:
+def is_learnable(name: str, text: str) -> bool:
+    """Whether a text is something to learn from: no secrets, no table, and whole.
+
+    What does not parse is half written.
+    """
+    return not holds_secrets(name) and len(text) <= MOST_BYTES and parses(text)
+
+
+def read_file(path: Path, memory: ProjectMemory) -> None:
     """Remember a Python file as it is on disk now; forget it where it is gone, too long, or no text.
 
-    What does not parse is half written, and nothing to learn from: what was known of the file before stays.
+    What was known of a file that is half written now stays.
     """
     try:
         if path.suffix == ".py" and path.stat().st_size <= MOST_BYTES and not holds_secrets(path.name):
-            if parses(text := path.read_text(encoding="utf-8")):
+            text = path.read_text(encoding="utf-8")
+            if is_learnable(path.name, text):
                 memory.remember(str(path), text)
             return
     except (OSError, UnicodeDecodeError):  # gone, not ours to read, or no text
@@ -60,7 +69,7 @@ def read_file(path: Path, memory: Memory) -> None:
     memory.forget(str(path))
 
 
-def read_folders(folders: list[Path], memory: Memory) -> None:
+def read_folders(folders: list[Path], memory: ProjectMemory) -> None:
     """Remember the files of all folders."""
     for folder in folders:
         for path in islice(python_files(folder), MOST_FILES):

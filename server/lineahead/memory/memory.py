@@ -31,16 +31,30 @@ PROJECT_DOUBTS = (225.0, 22.5, 14.1, 4.2, 3.2, 1.3)
 FILE_DOUBTS = (15.4, 7.7, 7.4, 3.9, 3.3, 1.9)
 
 
-class CodeBase(Protocol):
+class Memory(Protocol):
     """What is known beyond the model."""
 
-    def recall(self, place: Place, vocabulary: Vocabulary) -> Recall:
-        """What this code says about the next token at a place."""
+    def recall(self, place: Place, vocabulary: Vocabulary) -> Recall | None:
+        """What this code says about the next token at a place; None if it never says anything."""
         ...
 
     def knows(self, word: str) -> bool:
         """Whether a word stands in any of the texts."""
         ...
+
+
+class NoMemory:
+    """What a person who switched the memory off has."""
+
+    def recall(self, _place: Place, _vocabulary: Vocabulary) -> None:
+        """Nothing is known."""
+
+    def knows(self, _word: str) -> bool:
+        """No word is known."""
+        return False
+
+
+NO_MEMORY = NoMemory()
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,7 @@ class Index:
     """The text of a name as it was then, and which tokens are its own."""
 
 
-class Memory:
+class ProjectMemory:
     """Texts by name; safe to use from several threads."""
 
     def __init__(self) -> None:
@@ -89,7 +103,7 @@ class Memory:
             return list(reversed(self._texts.items()))
 
     def knows(self, word: str) -> bool:
-        """See `CodeBase.knows`."""
+        """See `Memory.knows`."""
         whole = re.compile(rf"\b{re.escape(word)}\b")
         return any(word in text and whole.search(text) for _, text in self._all())
 
@@ -111,7 +125,7 @@ class Memory:
             self._index = Index(vocabulary, NGrams(pieces, len(vocabulary.token_bytes)), texts)
 
     def recall(self, place: Place, vocabulary: Vocabulary) -> Recall:
-        """See `CodeBase.recall`: first the project without this file, then the text around the cursor's line."""
+        """See `Memory.recall`: first the project without this file, then the text around the cursor's line."""
         followers = self.followers(place, vocabulary)
 
         def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float32]]:

@@ -8,7 +8,7 @@ from itertools import islice
 
 from lineahead.engine.drafts import repeat_of_context
 from lineahead.engine.engine import Engine, Recall, Request, Sampling
-from lineahead.memory.memory import CodeBase, Memory
+from lineahead.memory.memory import NO_MEMORY, Memory
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
@@ -23,7 +23,6 @@ MAX_BYTES = 120  # of a line
 MOST_SUGGESTIONS = 3
 ATTEMPTS = (None, *(Sampling(seed=seed) for seed in range(6)))  # the likeliest, then drawn ones
 
-NO_CODE = Memory()  # only the text at hand
 
 RUNAWAY = re.compile(r"([^\W\d_].{2,40}?|\W\w.{2,40}?)\1\1")  # a small model that says the same thing for ever
 
@@ -69,7 +68,7 @@ def complete(
     settings: Settings,
     engine: Engine,
     stop: Callable[[], bool] = lambda: False,
-    code_base: CodeBase = NO_CODE,
+    memory: Memory = NO_MEMORY,
 ) -> Answer:
     """The likeliest rest of the line at a place; several different ones where it was asked for explicitly."""
     if reason := silence(place, settings):
@@ -82,14 +81,14 @@ def complete(
         return Answer(reason=Reason.BLANK)
     lines = settings.max_lines if in_empty_block(place) else 1
     threshold = 0.0 if place.explicit else settings.confidence
-    recall = code_base.recall(place, engine.vocabulary) if settings.memory else None
+    recall = memory.recall(place, engine.vocabulary)
     found: dict[str, Suggestion] = {}
     refused: Answer | None = None
     for sampling in ATTEMPTS if place.explicit else ATTEMPTS[:1]:
         written = _generate(asked, engine, stop, lines, sampling, recall)
         if stop():
             return Answer(reason=Reason.CANCELLED)
-        judged = _judge(place, written, threshold, code_base)
+        judged = _judge(place, written, threshold, memory)
         if judged.suggestions:
             found.setdefault(judged.suggestions[0].text, judged.suggestions[0])
         refused = refused or judged
@@ -130,7 +129,7 @@ def _generate(
     return Written(written[length:], marks, ended)
 
 
-def _judge(place: Place, written: Written, threshold: float, code_base: CodeBase) -> Answer:
+def _judge(place: Place, written: Written, threshold: float, memory: Memory) -> Answer:
     """The sure part of what was written, without what does not belong into the file; or why nothing is left."""
     least = math.log(threshold) if threshold > 0 else -math.inf
     sure = [mark for mark in written.marks if mark[1] >= least]  # a beginning: probabilities only fall
@@ -150,7 +149,7 @@ def _judge(place: Place, written: Written, threshold: float, code_base: CodeBase
     complete = whole and not (cut and len(inserted) >= len(text.rstrip()))
     if not inserted.strip() and sure and cut and threshold:
         return Answer(reason=Reason.NOTHING_SURE, detail=f"only {math.exp(log_probability):.2f} for less than a word")
-    if reason := objection(place, inserted, complete, code_base.knows):
+    if reason := objection(place, inserted, complete, memory.knows):
         return Answer(reason=reason)
     word = WORD_END.search(place.line_before)
     return Answer((Suggestion(inserted, word[0] if word else "", math.exp(log_probability)),))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lineahead.engine.engine import Engine, Recall
 from lineahead.engine.vocabulary import Vocabulary
-from lineahead.memory.memory import CodeBase
+from lineahead.memory.memory import Memory
 from lineahead.memory.ngrams import LENGTHS
 from lineahead.place import Place
 from lineahead.settings import Settings
@@ -22,8 +22,8 @@ Said = tuple[float, list[int], list[float]]
 
 
 @dataclass(frozen=True)
-class SavedCode:
-    """What a person's code base had to say to one request."""
+class SavedMemory:
+    """What the memory had to say to one request."""
 
     said: dict[str, Said]
     """By the tokens before, with blanks between."""
@@ -49,14 +49,16 @@ class SavedCode:
 
 @dataclass(frozen=True)
 class Recording:
-    """A code base that remembers what it said."""
+    """A memory that notes what it said."""
 
-    code_base: CodeBase
+    memory: Memory
     said: dict[str, Said] = field(default_factory=dict)
 
-    def recall(self, place: Place, vocabulary: Vocabulary) -> Recall:
-        """See `CodeBase.recall`."""
-        asked = self.code_base.recall(place, vocabulary)
+    def recall(self, place: Place, vocabulary: Vocabulary) -> Recall | None:
+        """See `Memory.recall`."""
+        asked = self.memory.recall(place, vocabulary)
+        if asked is None:
+            return None
 
         def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float32]]:
             share, gained = asked(tokens)
@@ -67,22 +69,22 @@ class Recording:
         return recall
 
     def knows(self, word: str) -> bool:
-        """See `CodeBase.knows`."""
-        return self.code_base.knows(word)
+        """See `Memory.knows`."""
+        return self.memory.knows(word)
 
 
 def _context(tokens: Sequence[int]) -> str:
     return " ".join(map(str, tokens[-LENGTHS[-1] :]))
 
 
-def save(file: Path, place: Place, settings: Settings, answer: Answer, code: Recording) -> None:
+def save(file: Path, place: Place, settings: Settings, answer: Answer, memory: Recording) -> None:
     """Append a request and its answer, as one line of JSON. Raises OSError where that cannot be written."""
     words = {word for each in answer.suggestions for word in re.findall(r"\w+", each.word + each.text)}
     line = {
         "place": asdict(place),
         "settings": asdict(settings),
-        "said": code.said,
-        "known": sorted(filter(code.knows, words)),
+        "said": memory.said,
+        "known": sorted(filter(memory.knows, words)),
         "texts": [each.text for each in answer.suggestions],
         "reason": answer.reason,
     }
@@ -100,10 +102,10 @@ def replay(file: Path, engine: Engine) -> Iterator[tuple[Place, list[str], list[
             try:
                 saved = json.loads(line)
                 place, settings = Place(**saved["place"]), Settings(**saved["settings"])
-                code_base = SavedCode(dict(saved["said"]), frozenset(saved["known"]))
+                memory = SavedMemory(dict(saved["said"]), frozenset(saved["known"]))
                 then, reason = list(saved["texts"]), saved["reason"]
             except (ValueError, TypeError, KeyError) as error:
                 raise ValueError(f"{file}:{number}: expected a saved request, found something else ({error})") from None
             if reason not in ("cancelled", "timed-out"):
-                found = complete(place, settings, engine, code_base=code_base)
+                found = complete(place, settings, engine, memory=memory)
                 yield place, then, [each.text for each in found.suggestions]

@@ -55,3 +55,13 @@ def bits_per_byte(lines: list[Line]) -> float:
     """The mean over all bytes of all lines; not a number for none."""
     size = sum(len(each.text.encode("utf-8", errors="replace")) + 1 for each in lines)
     return sum(each.bits for each in lines) / size if size else math.nan
+
+
+def report(lines: list[Line]) -> dict[str, object]:
+    """Plain data for a client: the means over all lines, and the lines that hold anything, most surprising first."""
+    mean = bits_per_byte(lines)
+    ranked = sorted((line for line in lines if line.text.strip()), key=lambda line: -line.bits_per_byte)
+    shown = [
+        {"line": line.line, "text": line.text, "bits": line.bits, "bitsPerByte": line.bits_per_byte} for line in ranked
+    ]
+    return {"bitsPerByte": mean, "perplexity": 2**mean, "lines": shown}

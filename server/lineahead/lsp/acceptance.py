@@ -1,0 +1,39 @@
+"""What became of suggestions: offered, accepted, still there after a while."""
+
+import asyncio
+from typing import Any
+
+from lsprotocol import types
+
+from lineahead.lsp.requests import Completion
+from lineahead.lsp.server import LineaheadServer
+from lineahead.lsp.statistics import Offered
+from lineahead.place import Place
+from lineahead.suggest.policy import Suggestion
+
+KEPT_AFTER = 30.0  # seconds after which an accepted suggestion is looked for
+
+
+def report(server: LineaheadServer, params: Completion, place: Place, suggestion: Suggestion) -> types.Command:
+    """What a client runs when the suggestion is accepted; its title is the confidence."""
+    line = (place.line_before + suggestion.text).strip()
+    name = server.statistics.offer(Offered(params.text_document.uri, line, len(suggestion.text)))
+    return types.Command(f"{suggestion.confidence:.0%}", "lineahead.accepted", arguments=[name])
+
+
+def accept(server: LineaheadServer, name: str) -> None:
+    """Count an accepted suggestion, and after a while whether it is still there."""
+    if offered := server.statistics.accept(name):
+        documents = server.workspace.text_documents
+
+        def look_again() -> None:
+            if offered.document in documents:
+                server.statistics.kept += offered.line in documents[offered.document].source
+
+        asyncio.get_running_loop().call_later(KEPT_AFTER, look_again)
+
+
+def name_in(params: Any) -> str:
+    """The name of a suggestion in the item that a client sends back; "" where there is none."""
+    arguments = getattr(getattr(getattr(params, "item", None), "command", None), "arguments", None) or [""]
+    return str(arguments[0])
