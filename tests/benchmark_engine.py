@@ -32,6 +32,7 @@ from lineahead.place import Place
 from lineahead.settings import Settings
 from lineahead.suggest.policy import complete
 from training import checkpoint
+from training.format import GRAPH
 
 CACHED, WRITTEN, PROMPTS = 400, 16, 20  # tokens in the buffers, tokens written, prompts of a comparison
 LINES = 4  # of each file that are typed
@@ -49,7 +50,7 @@ def median_milliseconds(call: Callable[[], object], times: int) -> float:
 
 def steps(engine: OnnxEngine, folder: Path) -> None:
     """One decoding step, beside the time in which memory can deliver the weights once."""
-    megabytes = (folder / onnx_engine.GRAPH).stat().st_size / 1e6
+    megabytes = (folder / GRAPH).stat().st_size / 1e6
     large = np.ones(64_000_000, dtype=np.float32)
     bandwidth = large.nbytes / 1e6 / min(median_milliseconds(large.sum, 1) for _ in range(5))  # MB a millisecond
     tokens = [int(token) for token in np.random.default_rng(0).integers(10, 2000, CACHED)]
@@ -238,7 +239,7 @@ def loading(folder: Path, cache_megabytes: float) -> None:
     """Seconds to import and load, and what vocabulary and engine add to a process."""
     (seconds,) = in_fresh_processes(LOADING, folder)
     vocabulary, engine = in_fresh_processes(MEMORY, folder)
-    aim = 2.5 * (folder / onnx_engine.GRAPH).stat().st_size / 1e6 + cache_megabytes
+    aim = 2.5 * (folder / GRAPH).stat().st_size / 1e6 + cache_megabytes
     print("| a fresh process | | aim |\n| --- | --- | --- |")
     print(f"| import and load | {seconds:.2f} s | 0.6 |")
     print(f"| memory of weights, cache and a first completion | {engine / 1e6:.0f} MB | {aim:.0f} |")

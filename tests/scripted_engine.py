@@ -11,9 +11,9 @@ from pathlib import Path
 from small_models import small_tokenizer
 
 from lineahead.engine.engine import Request, Stop, Token
-from lineahead.engine.vocabulary import DOCUMENT_START, Vocabulary
+from lineahead.engine.vocabulary import Vocabulary
 from lineahead.lsp.handlers import create_server
-from training.tokenizer import DOCUMENT_END
+from training.format import DOCUMENT_END, DOCUMENT_START
 
 
 def small_vocabulary() -> Vocabulary:

@@ -16,12 +16,13 @@ from scripted_engine import ScriptedEngine, small_vocabulary
 from lineahead.engine.decoding import Limits, decode
 from lineahead.engine.engine import Recall, Request
 from lineahead.memory import memory as memories
-from lineahead.memory.files import is_written_here, python_files, read_file, read_folders
+from lineahead.memory.files import is_written_here, read_file, read_folders
 from lineahead.memory.memory import Encoder, ProjectMemory
 from lineahead.place import Place
 from lineahead.settings import Settings
 from lineahead.suggest.policy import complete
 from lineahead.suggest.reuse import after_acceptance
+from training.format import python_files
 
 KNOWN = "def first(frame):\n    frame.normalise_columns(width=80, pad=True)\n    return frame\n"
 TYPED = "def second(frame):\n    frame.normalise_"
@@ -155,13 +156,13 @@ def test_only_files_of_the_persons_own_are_read(tmp_path: Path) -> None:
         path.write_text("x = 1\n")
     (tmp_path / "binary.py").write_bytes(b"\xff\xfe\x00")
     names = [str(each.relative_to(tmp_path)) for each in python_files(tmp_path)]
-    assert names == ["a.py", "binary.py", "b/c.py"]
+    assert names == ["a.py", "binary.py", "credentials.py", "b/c.py"]
     assert is_written_here(tmp_path / "b" / "c.py", [tmp_path / "other", tmp_path])
     assert not is_written_here(tmp_path / ".venv" / "d.py", [tmp_path])
     assert not is_written_here(tmp_path / "b" / "build" / "g.py", [tmp_path])
     memory = ProjectMemory()
     read_folders([tmp_path, tmp_path / "nowhere"], memory)
-    assert len(memory) == 2
+    assert {Path(name).name for name, _ in memory._all()} == {"a.py", "c.py"}
     (tmp_path / "a.py").write_text("x = 1\nx.\n")
     read_file(tmp_path / "a.py", memory)
     assert dict(memory._all())[str(tmp_path / "a.py")] == "x = 1\n", "half a line is nothing to learn from"

@@ -21,7 +21,6 @@ from training import format
 
 onnxruntime = format.onnxruntime()
 
-GRAPH = "model.onnx"
 PREFILL_TOKENS = 64  # of a prompt in one step: 7 ms of the bundled model, as fast as more, in less memory
 
 
@@ -93,7 +92,7 @@ def load(folder: Path) -> OnnxEngine:
     options.log_severity_level = 4  # errors are raised, and told once
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # no CPU when idle
     try:
-        session = onnxruntime.InferenceSession(folder / GRAPH, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(folder / format.GRAPH, options, providers=["CPUExecutionProvider"])
         rows = next(each.shape[-1] for each in session.get_outputs() if each.name == "logits")
         if rows < len(vocabulary.token_bytes):
             raise ModelError(
@@ -107,7 +106,7 @@ def load(folder: Path) -> OnnxEngine:
     except Exception as error:  # the library's exceptions have no common class of their own
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"{folder / GRAPH}: expected a graph as `python -m training.export` writes it; found one that is "
+            f"{folder / format.GRAPH}: expected a graph as `python -m training.export` writes it; found one that is "
             f"truncated or foreign ({reason}). Export or copy it again"
         ) from None
     return engine

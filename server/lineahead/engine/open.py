@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lineahead.engine.engine import Engine
 from lineahead.engine.errors import ModelError
+from training import format
 
 BUNDLED_MODEL = Path(__file__).parents[1] / "model"
 
@@ -16,14 +17,14 @@ def load_engine(folder: Path) -> Engine:
     from lineahead.engine import onnx  # numpy and more: after the client has its first answer
 
     try:
-        if (folder / onnx.GRAPH).exists():
+        if (folder / format.GRAPH).exists():
             return onnx.load(folder)
         from lineahead.engine import torch
 
         return torch.load(folder)
     except ModuleNotFoundError as error:
         raise ModelError(
-            f"{folder}: expected {onnx.GRAPH}, or PyTorch to run the weights without it; found neither "
+            f"{folder}: expected {format.GRAPH}, or PyTorch to run the weights without it; found neither "
             f"({error}). Write the graph with `python -m training.export {folder}`, or "
             "pip install 'lineahead[training]'"
         ) from None

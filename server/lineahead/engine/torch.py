@@ -13,8 +13,8 @@ from lineahead.engine.decoding import Limits, Step, decode
 from lineahead.engine.engine import Request, Stop, Token
 from lineahead.engine.errors import ModelError
 from lineahead.engine.sampling import log_probabilities_of
-from lineahead.engine.vocabulary import DOCUMENT_START, Vocabulary
-from training import checkpoint
+from lineahead.engine.vocabulary import Vocabulary
+from training import checkpoint, format
 from training.errors import InputError
 
 LONGEST_SLIDE = 4096  # tokens written beyond the window: an end, for callers that have none
@@ -74,7 +74,7 @@ def load(folder: Path) -> TorchEngine:
     except InputError as error:
         raise ModelError(str(error)) from None
     tokenizer = found.tokenizer
-    vocabulary = Vocabulary(tokenizer.encode, tokenizer.token_bytes(), tokenizer.special(DOCUMENT_START))
+    vocabulary = Vocabulary(tokenizer.encode, tokenizer.token_bytes(), tokenizer.special(format.DOCUMENT_START))
     engine = TorchEngine(found.model, vocabulary)
     next(engine.stream(Request([0]), lambda: False))  # so that the first suggestion does not pay for warming up
     return engine

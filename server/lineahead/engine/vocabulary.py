@@ -10,12 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lineahead.engine.errors import ModelError
-
-DOCUMENT_START = "<|startoftext|>"  # as in training/tokenizer.py
-FILL_IN_THE_MIDDLE = (  # the names that families of models have: ours and Qwen's, StarCoder's and SmolLM's
-    ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
-    ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
-)
+from training import format
 
 
 class FillInTheMiddle(NamedTuple):
@@ -66,41 +61,32 @@ class Vocabulary:
 
 def load(folder: Path) -> Vocabulary:
     """The vocabulary in a folder's tokenizer.json, of byte-level BPE. Raises ModelError where there is none."""
-    path = folder / "tokenizer.json"
+    path = folder / format.TOKENIZER
     if not path.exists():
-        raise ModelError(f"{folder}: expected a tokenizer.json beside the graph, found none; copy it from its source")
+        raise ModelError(
+            f"{folder}: expected a {format.TOKENIZER} beside the graph, found none; copy it from its source"
+        )
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception
         raise ModelError(f"{path}: not a tokenizer that can be read ({error}); copy it again from its source") from None
     tokenizer.encode_special_tokens = True  # "<|endoftext|>" in a source file is just characters
     tokenizer.no_truncation()
-    added = {token_id for token_id, token in tokenizer.get_added_tokens_decoder().items() if token.special}
-    table = [b""] * tokenizer.get_vocab_size()
-    byte_of = _byte_alphabet()
+    special = {token_id for token_id, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     try:
-        for token, token_id in tokenizer.get_vocab().items():
-            if token_id not in added:
-                table[token_id] = bytes(byte_of[character] for character in token)
+        table = format.token_bytes(tokenizer.get_vocab(), special, tokenizer.get_vocab_size())
     except (KeyError, IndexError):
         raise ModelError(
             f"{path}: expected byte-level BPE, found another kind of tokenizer; take another model"
         ) from None
     fill_in_the_middle = None
-    for names in FILL_IN_THE_MIDDLE:
-        found = [token for token in map(tokenizer.token_to_id, names) if token is not None]
-        if len(found) == len(names):
-            fill_in_the_middle = FillInTheMiddle(*found)
+    for names in format.FILL_IN_THE_MIDDLE:
+        ids = [token_id for token_id in map(tokenizer.token_to_id, names) if token_id is not None]
+        if len(ids) == len(names):
+            fill_in_the_middle = FillInTheMiddle(*ids)
             break
 
     def encode(text: str) -> list[int]:
         return list(tokenizer.encode(text, add_special_tokens=False).ids)
 
-    return Vocabulary(encode, table, tokenizer.token_to_id(DOCUMENT_START), fill_in_the_middle)
-
-
-def _byte_alphabet() -> dict[str, int]:
-    """The byte that each character of a byte-level vocabulary stands for (as GPT-2 chose them)."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
+    return Vocabulary(encode, table, tokenizer.token_to_id(format.DOCUMENT_START), fill_in_the_middle)

@@ -1,19 +1,16 @@
 """The Python files of a person's project: found, and read into the memory."""
 
-import os
 import re
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from lineahead.memory.memory import ProjectMemory
 from lineahead.syntax import parses
+from training import format
 
 MOST_FILES = 4_000
 MOST_FOLDERS = 20_000  # looked into, so that a whole disk is no project
 MOST_BYTES = 300_000  # of a file: longer ones are tables
-NOT_WRITTEN_HERE = frozenset({"node_modules", "site-packages", "__pycache__", "build", "dist", "venv", "env"})
-
 
 SECRETS = re.compile(r"\A\.env|_key|\Acredentials", re.IGNORECASE)
 
@@ -23,25 +20,11 @@ def holds_secrets(name: str) -> bool:
     return SECRETS.search(name) is not None
 
 
-def python_files(folder: Path) -> Iterator[Path]:
-    """The Python files below a folder that a person may have written; links are not followed."""
-    for parent, folders, names in islice(os.walk(folder), MOST_FOLDERS):
-        folders[:] = sorted(
-            each
-            for each in folders
-            if each not in NOT_WRITTEN_HERE and each[0] != "." and not Path(parent, each, "pyvenv.cfg").exists()
-        )
-        for name in sorted(names):
-            if name.endswith(".py") and not holds_secrets(name):
-                yield Path(parent, name)
-
-
 def is_written_here(path: Path, folders: list[Path]) -> bool:
-    """Whether a file of these folders is one that `python_files` may find; one of no folder is."""
+    """Whether a file of these folders is one that `read_folders` may read; one of no folder is."""
     for folder in folders:
         if path.is_relative_to(folder):
-            parents = path.relative_to(folder).parts[:-1]
-            return not any(each in NOT_WRITTEN_HERE or each.startswith(".") for each in parents)
+            return all(map(format.is_own_code, path.relative_to(folder).parts[:-1]))
     return True
 
 
@@ -72,5 +55,5 @@ def read_file(path: Path, memory: ProjectMemory) -> None:
 def read_folders(folders: list[Path], memory: ProjectMemory) -> None:
     """Remember the files of all folders."""
     for folder in folders:
-        for path in islice(python_files(folder), MOST_FILES):
+        for path in islice(format.python_files(folder, most_folders=MOST_FOLDERS), MOST_FILES):
             read_file(path, memory)

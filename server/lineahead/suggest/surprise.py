@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from lineahead.engine.engine import Engine, Stop
+from training import format
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,13 @@ class Line:
 
     @property
     def bits_per_byte(self) -> float:
-        """Comparable between lines: over the bytes of the text and one line break."""
-        return self.bits / (len(self.text.encode("utf-8", errors="replace")) + 1)
+        """Comparable between lines."""
+        return self.bits / self.size
+
+    @property
+    def size(self) -> int:
+        """Bytes, with one line break."""
+        return len(self.text.encode("utf-8", errors="replace")) + 1
 
 
 def surprise(text: str, engine: Engine, stop: Stop = lambda: False) -> list[Line]:
@@ -53,8 +59,7 @@ def surprise(text: str, engine: Engine, stop: Stop = lambda: False) -> list[Line
 
 def bits_per_byte(lines: list[Line]) -> float:
     """The mean over all bytes of all lines; not a number for none."""
-    size = sum(len(each.text.encode("utf-8", errors="replace")) + 1 for each in lines)
-    return sum(each.bits for each in lines) / size if size else math.nan
+    return format.bits_per_byte(math.log(2) * sum(line.bits for line in lines), sum(line.size for line in lines))
 
 
 def report(lines: list[Line]) -> dict[str, object]:
