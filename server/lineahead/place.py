@@ -40,8 +40,8 @@ class Place:
     @cached_property
     def line_after(self) -> str:
         """The cursor's line right of it, without its line break."""
-        found = REST_OF_LINE.match(self.text, self.offset)
-        return found[0] if found else ""
+        match = REST_OF_LINE.match(self.text, self.offset)
+        return match[0] if match else ""
 
     @cached_property
     def before(self) -> str:
@@ -57,6 +57,6 @@ class Place:
     def in_comment_or_string(self) -> bool:
         """Whether the cursor stands in a comment or in a string."""
         start = self.text.rfind("\n", 0, max(0, self.offset - SCANNED)) + 1 if self.offset > SCANNED else 0
-        found = list(COMMENT_OR_STRING.finditer(self.text, start, self.offset))
-        last = found[-1] if found else None
+        matches = list(COMMENT_OR_STRING.finditer(self.text, start, self.offset))
+        last = matches[-1] if matches else None
         return last is not None and last.end() == self.offset and not (last["closed"] or last["ended"])

@@ -59,13 +59,11 @@ def main(arguments: list[str] | None = None) -> int:
     if answer.reason:
         detail = f": {answer.detail}" if answer.detail else ""
         print(f"while typing: nothing ({answer.reason}), {EXPLANATIONS[answer.reason]}{detail}")
-    for name, found in (
-        ("while typing", answer),
-        ("asked for", complete(replace(place, explicit=True), Settings(), engine, memory=memory)),
-    ):
-        for each in found.suggestions:
-            ghost = f"{DIM}{each.text}{RESET}" if colour else f"⟦{each.text}⟧"
-            print(f"{name}: {place.line_before}{ghost}{place.line_after}  {each.confidence:.0%}")
+    asked_for = complete(replace(place, explicit=True), Settings(), engine, memory=memory)
+    for name, suggestions in (("while typing", answer.suggestions), ("asked for", asked_for.suggestions)):
+        for suggestion in suggestions:
+            ghost = f"{DIM}{suggestion.text}{RESET}" if colour else f"⟦{suggestion.text}⟧"
+            print(f"{name}: {place.line_before}{ghost}{place.line_after}  {suggestion.confidence:.0%}")
     print(f"{milliseconds:.0f} ms")
     return 0
 

@@ -114,7 +114,7 @@ async def _complete(client: Client, number: int, sample: str, line_start: str, t
     client.text_document_did_open(types.DidOpenTextDocumentParams(document))
     position = types.Position(text.count("\n", 0, begin), len(typed))
     started = time.perf_counter()
-    found = await client.text_document_inline_completion_async(
+    answer = await client.text_document_inline_completion_async(
         types.InlineCompletionParams(
             types.InlineCompletionContext(types.InlineCompletionTriggerKind.Automatic),
             types.TextDocumentIdentifier(uri),
@@ -124,7 +124,7 @@ async def _complete(client: Client, number: int, sample: str, line_start: str, t
     milliseconds = 1000 * (time.perf_counter() - started)
     # Closed, or its next copy would recall from it what is asked there.
     client.text_document_did_close(types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri)))
-    items = found.items if isinstance(found, types.InlineCompletionList) else found or []
+    items = answer.items if isinstance(answer, types.InlineCompletionList) else answer or []
     suggestion = str(items[0].insert_text) if items else None
     confidence = items[0].command.title if items and items[0].command else ""
     return Shown(typed, suggestion, confidence, text[begin + len(typed) : end], milliseconds)

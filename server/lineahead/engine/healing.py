@@ -77,9 +77,9 @@ def spell(
         allowed = logits[candidates]
         if branches >= MOST_BRANCHES:
             beginnings.clear()
-        for rank, place in enumerate(np.argsort(-allowed, kind="stable")[:MOST_ENDS].tolist()):
-            surprising = surprise + float(logits[likeliest] - allowed[place]) - log_probability
-            longer = (*path, int(candidates[place]))
+        for rank, index in enumerate(np.argsort(-allowed, kind="stable")[:MOST_ENDS].tolist()):
+            surprising = surprise + float(logits[likeliest] - allowed[index]) - log_probability
+            longer = (*path, int(candidates[index]))
             text = vocabulary.token_bytes[longer[-1]]
             if len(text) >= len(rest):
                 ends.append(End(surprising, longer, text[len(rest) :]))
@@ -92,16 +92,16 @@ def spell(
     return [*spelled, Token(best.path[-1], beyond[-1] if beyond else 0.0, beyond)]
 
 
-def _share(found: Sequence[tuple[float, object] | End]) -> float:
+def _share(paths: Sequence[tuple[float, object] | End]) -> float:
     """The probability of all beginnings, or ends, together."""
-    return sum(math.exp(-each[0]) for each in found)
+    return sum(math.exp(-path[0]) for path in paths)
 
 
 def _beyond(text: bytes, ends: Sequence[End], unknown: float) -> tuple[float, ...]:
     """`Token.beyond` of the likeliest end: ends that say less have no say, and what is unknown is against it."""
-    found: list[float] = []
+    sure: list[float] = []
     for length in range(1, len(text) + 1):
         agreed = _share([end for end in ends if end.beyond.startswith(text[:length])])
         decided = _share([end for end in ends if len(end.beyond) >= length or not text.startswith(end.beyond)])
-        found.append(min(found[-1] if found else 0.0, math.log(max(agreed, TINY) / max(decided + unknown, TINY))))
-    return tuple(found)
+        sure.append(min(sure[-1] if sure else 0.0, math.log(max(agreed, TINY) / max(decided + unknown, TINY))))
+    return tuple(sure)

@@ -31,12 +31,12 @@ class OnnxEngine:
         self._session, self._vocabulary = session, vocabulary
         self._binding = session.io_binding()
         self._binding.bind_output("logits")  # the first of the outputs
-        for each in session.get_inputs():
-            if each.name.startswith("past_"):
-                buffer = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros(each.shape, dtype=np.float32))
-                self._binding.bind_ortvalue_input(each.name, buffer)
-                self._binding.bind_ortvalue_output(each.name.replace("past_", "present_"), buffer)
-                self._window = int(each.shape[2])
+        for cache in session.get_inputs():
+            if cache.name.startswith("past_"):
+                buffer = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros(cache.shape, dtype=np.float32))
+                self._binding.bind_ortvalue_input(cache.name, buffer)
+                self._binding.bind_ortvalue_output(cache.name.replace("past_", "present_"), buffer)
+                self._window = int(cache.shape[2])
         self._computed: list[int] = []  # the tokens whose keys and values are in the buffers
         self._streams = 0
         self.reused = 0
@@ -64,11 +64,13 @@ class OnnxEngine:
     def log_probabilities(self, token_ids: Sequence[int]) -> list[float]:
         """Score tokens; see `Engine.log_probabilities`. Ends the stream that is under way."""
         self._streams += 1
-        found: list[float] = []
+        scores: list[float] = []
         for start in range(0, len(token_ids) - 1, PREFILL_TOKENS):
             tokens = token_ids[start : min(start + PREFILL_TOKENS, len(token_ids) - 1)]
-            found += log_probabilities_of(self._step(start, tokens, len(tokens)), token_ids[start + 1 :][: len(tokens)])
-        return found
+            scores += log_probabilities_of(
+                self._step(start, tokens, len(tokens)), token_ids[start + 1 :][: len(tokens)]
+            )
+        return scores
 
     def _step(self, position: int, tokens: Sequence[int], rows: int) -> NDArray[np.float32]:
         total, bind = position + len(tokens), self._binding.bind_cpu_input
@@ -93,7 +95,7 @@ def load(folder: Path) -> OnnxEngine:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # no CPU when idle
     try:
         session = onnxruntime.InferenceSession(folder / format.GRAPH, options, providers=["CPUExecutionProvider"])
-        rows = next(each.shape[-1] for each in session.get_outputs() if each.name == "logits")
+        rows = next(output.shape[-1] for output in session.get_outputs() if output.name == "logits")
         if rows < len(vocabulary.token_bytes):
             raise ModelError(
                 f"{folder}: the tokenizer has {len(vocabulary.token_bytes):,} tokens, the model only {rows:,}: they do "

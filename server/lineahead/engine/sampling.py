@@ -24,7 +24,7 @@ def mixed(logits: NDArray[np.float32], share: float, gained: NDArray[np.float32]
 def choose(
     logits: NDArray[np.float32], sampling: Sampling | None, random: np.random.Generator | None
 ) -> tuple[int, float]:
-    """A place in logits (N,), and the log of its probability."""
+    """An index into logits (N,), and the log of its probability."""
     likeliest = int(logits.argmax())
     if not math.isfinite(logits[likeliest]):
         raise ModelError("the model computes values that are no numbers: expected finite weights; copy it again")
@@ -37,13 +37,13 @@ def choose(
     cumulative = np.cumsum(weights[order])
     kept = int(np.searchsorted(cumulative, sampling.top_p * cumulative[-1])) + 1
     drawn = int(np.searchsorted(cumulative[:kept], random.random() * cumulative[:kept][-1]))
-    place = int(order[min(drawn, kept - 1)])
-    return place, float(shifted[place]) - log_total
+    index = int(order[min(drawn, kept - 1)])
+    return index, float(shifted[index]) - log_total
 
 
 def log_probabilities_of(logits: NDArray[np.float32], tokens: Sequence[int]) -> list[float]:
     """The log probability, in nats, of one token a row of logits (N, V)."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
     chosen = shifted[np.arange(len(tokens)), list(tokens)] - np.log(np.exp(shifted).sum(axis=-1))
-    found: list[float] = chosen.tolist()
-    return found
+    scores: list[float] = chosen.tolist()
+    return scores

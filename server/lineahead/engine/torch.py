@@ -70,11 +70,11 @@ class TorchEngine:
 def load(folder: Path) -> TorchEngine:
     """Open a checkpoint folder. Raises ModelError where `training.checkpoint.load` refuses it."""
     try:
-        found = checkpoint.load(folder)
+        opened = checkpoint.load(folder)
     except InputError as error:
         raise ModelError(str(error)) from None
-    tokenizer = found.tokenizer
+    tokenizer = opened.tokenizer
     vocabulary = Vocabulary(tokenizer.encode, tokenizer.token_bytes(), tokenizer.special(format.DOCUMENT_START))
-    engine = TorchEngine(found.model, vocabulary)
+    engine = TorchEngine(opened.model, vocabulary)
     next(engine.stream(Request([0]), lambda: False))  # so that the first suggestion does not pay for warming up
     return engine

@@ -42,7 +42,7 @@ class Vocabulary:
         order = [token for token in sorted(range(len(token_bytes)), key=token_bytes.__getitem__) if token_bytes[token]]
         self._sorted = [token_bytes[token] for token in order]
         self._order = np.array(order, dtype=np.int64)
-        self._last_break = np.array([max(each.rfind(b"\n"), each.rfind(b"\r")) for each in self._sorted])
+        self._last_break = np.array([max(token.rfind(b"\n"), token.rfind(b"\r")) for token in self._sorted])
         self._token_of = dict(zip(self._sorted, order, strict=True))
 
     def compatible(self, required: bytes) -> NDArray[np.int64]:

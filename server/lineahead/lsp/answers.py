@@ -56,18 +56,18 @@ class Answers:
             stale.set()
         self._newest[key] = stop
         try:
-            computed, found = await self._reuse_or_compute(document, place, settings, engine, stop)
+            computed, answer = await self._reuse_or_compute(document, place, settings, engine, stop)
         finally:
             stop.set()
             if self._newest.get(key) is stop:
                 del self._newest[key]
-        if found.suggestions and computed and not place.explicit:
-            following = after_acceptance(place, found.suggestions[0])
+        if answer.suggestions and computed and not place.explicit:
+            following = after_acceptance(place, answer.suggestions[0])
             self.thread.submit(self._prepare, document, following, settings, engine, self._stop_ahead)
-        return computed, found
+        return computed, answer
 
     def _known(self, document: str, place: Place) -> Answer | None:
-        kept = (each[document] for each in (self._answers, self._ahead) if document in each)
+        kept = (answers[document] for answers in (self._answers, self._ahead) if document in answers)
         return next((same for previous, answer in kept if (same := reuse(previous, answer, place))), None)
 
     async def _reuse_or_compute(
@@ -86,21 +86,21 @@ class Answers:
         memory = self._project.memory
         recording = Recording(memory) if settings.log else None
         arguments = (place, settings, engine, within(TIME_BUDGET, stop.is_set), recording or memory)
-        found = await asyncio.get_running_loop().run_in_executor(self.thread, complete, *arguments)
+        answer = await asyncio.get_running_loop().run_in_executor(self.thread, complete, *arguments)
         if recording:
-            await self._save(place, settings, found, recording)
-        if found.reason != Reason.CANCELLED:
-            self._answers[document] = (place, found)
+            await self._save(place, settings, answer, recording)
+        if answer.reason != Reason.CANCELLED:
+            self._answers[document] = (place, answer)
         elif not stop.is_set():
-            found = Answer(reason=Reason.TIMED_OUT, detail=f"after {1000 * TIME_BUDGET:.0f} ms")
-        return True, found
+            answer = Answer(reason=Reason.TIMED_OUT, detail=f"after {1000 * TIME_BUDGET:.0f} ms")
+        return True, answer
 
     def _prepare(self, document: str, place: Place, settings: Settings, engine: Engine, stop: threading.Event) -> None:
         """Compute what will be asked if the suggestion is accepted, while nobody asks for anything else."""
         try:
-            found = complete(place, settings, engine, stop.is_set, self._project.memory)
+            answer = complete(place, settings, engine, stop.is_set, self._project.memory)
             if not stop.is_set():
-                self._ahead[document] = (place, found)
+                self._ahead[document] = (place, answer)
         except Exception:
             logger.exception("nothing is prepared")
 

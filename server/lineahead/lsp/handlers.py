@@ -54,7 +54,9 @@ async def completion(server: LineaheadServer, params: types.CompletionParams) ->
     """The suggestions as a list; incomplete, since another character may mean another line."""
     _, answer = await server.answer(params)
     codec = server.workspace.position_codec
-    items = [completion_item(one, rank, params.position, codec) for rank, one in enumerate(answer.suggestions)]
+    items = [
+        completion_item(suggestion, rank, params.position, codec) for rank, suggestion in enumerate(answer.suggestions)
+    ]
     return types.CompletionList(is_incomplete=True, items=items)
 
 
@@ -65,8 +67,10 @@ async def inline_completion(
     place, answer = await server.answer(params)
     here = types.Range(params.position, params.position)
     items = [
-        types.InlineCompletionItem(one.text, range=here, command=acceptance.report(server, params, place, one))
-        for one in answer.suggestions
+        types.InlineCompletionItem(
+            suggestion.text, range=here, command=acceptance.report(server, params, place, suggestion)
+        )
+        for suggestion in answer.suggestions
     ]
     return types.InlineCompletionList(items)
 

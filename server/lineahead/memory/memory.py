@@ -129,10 +129,10 @@ class ProjectMemory:
         followers = self.followers(place, vocabulary)
 
         def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float32]]:
-            found = Mixture(len(vocabulary.token_bytes))
-            for each, doubts in zip(followers(tokens), (PROJECT_DOUBTS, FILE_DOUBTS), strict=True):
-                found.add(each, doubts)
-            return found.share, found.gained
+            mixture = Mixture(len(vocabulary.token_bytes))
+            for behind, doubts in zip(followers(tokens), (PROJECT_DOUBTS, FILE_DOUBTS), strict=True):
+                mixture.add(behind, doubts)
+            return mixture.share, mixture.gained
 
         return recall
 

@@ -30,7 +30,7 @@ class NGrams:
 
     def followers(self, context: Sequence[int], skipped: range = range(0)) -> Followers:
         """What stood behind the last tokens of a context; places in `skipped` do not count."""
-        found: Followers = []
+        followers: Followers = []
         places, low = self._places[:0], 0
         for length, token in enumerate(reversed(context[-LENGTHS[-1] :]), start=1):
             if length <= SORTED:
@@ -45,8 +45,8 @@ class NGrams:
             if not len(places):
                 break
             if length in LENGTHS:
-                found.append(self._tokens[places + LENGTHS[-1]])
-        return found
+                followers.append(self._tokens[places + LENGTHS[-1]])
+        return followers
 
 
 class Mixture:

@@ -55,11 +55,11 @@ def before_closers(line: str, rest: str) -> str:
     opened: list[str] = []
     quote = ""
     inside_string = rest[0] in QUOTES
-    for place, character in enumerate(line):
-        if place > 0 and line[place - 1] == "\\":
+    for index, character in enumerate(line):
+        if index > 0 and line[index - 1] == "\\":
             continue
         if character == rest[0] and not quote and (inside_string or not opened):
-            return line[:place]
+            return line[:index]
         if quote or character in QUOTES:
             quote = "" if character == quote else quote or character
         elif character in "([{":
@@ -77,35 +77,35 @@ def closed_part(before: str, line: str) -> str:
     >>> closed_part("for name in ", "sorted(sorted(")
     'sorted'
     """
-    text, place, quote = before + line, 0, ""
+    text, index, quote = before + line, 0, ""
     opened: list[tuple[str, int]] = []  # brackets and quotes that are open, and where they stand
-    while place < len(text):
-        found = QUOTE.match(text, place)
+    while index < len(text):
+        quoted = QUOTE.match(text, index)
         width = 1
-        if text[place] == "\\":
+        if text[index] == "\\":
             width = 2
         elif quote:
-            if text.startswith(quote, place):
+            if text.startswith(quote, index):
                 width, quote = len(quote), ""
                 opened.pop()
-        elif text[place] == "#":
+        elif text[index] == "#":
             break
-        elif found and not _is_apostrophe(text, place):
-            quote, width = found[0], len(found[0])
-            prefix = STRING_PREFIX.search(text, max(0, place - 3), place)
-            opened.append((quote, prefix.start() if prefix else place))
-        elif text[place] in "([{":
-            opened.append((text[place], place))
-        elif opened and OPENING.get(text[place]) == opened[-1][0]:
+        elif quoted and not _is_apostrophe(text, index):
+            quote, width = quoted[0], len(quoted[0])
+            prefix = STRING_PREFIX.search(text, max(0, index - 3), index)
+            opened.append((quote, prefix.start() if prefix else index))
+        elif text[index] in "([{":
+            opened.append((text[index], index))
+        elif opened and OPENING.get(text[index]) == opened[-1][0]:
             opened.pop()
-        place += width
+        index += width
     cut = next((start for _, start in opened if start >= len(before)), len(text))
     return line[: cut - len(before)]
 
 
-def _is_apostrophe(text: str, place: int) -> bool:
+def _is_apostrophe(text: str, index: int) -> bool:
     """Whether a quote follows a letter, as in prose, and that is not the prefix of a string."""
-    return place > 0 and text[place - 1].isalnum() and not STRING_PREFIX.search(text, max(0, place - 3), place)
+    return index > 0 and text[index - 1].isalnum() and not STRING_PREFIX.search(text, max(0, index - 3), index)
 
 
 def repeats_neighbours(text: str, offset: int, line: str) -> bool:
@@ -114,15 +114,19 @@ def repeats_neighbours(text: str, offset: int, line: str) -> bool:
     if text[:offset].endswith(("\n", "\r")):
         before.append("")
     whole = (before[-1] + line).strip()
-    following = next((each.strip() for each in after[1:] if each.strip()), "")
-    return whole == following or [each.strip() for each in before[-3:-1]] == [whole, whole]
+    following = next((text_line.strip() for text_line in after[1:] if text_line.strip()), "")
+    return whole == following or [text_line.strip() for text_line in before[-3:-1]] == [whole, whole]
 
 
 def breaks_indentation(place: Place, inserted: str) -> bool:
     """Whether a suggestion at the start of a line stands in no block, or leaves a header without one."""
     if place.line_before.strip():
         return False
-    above = [each for each in place.before.splitlines()[-400:] if each.strip() and not each.lstrip().startswith("#")]
+    above = [
+        line_above
+        for line_above in place.before.splitlines()[-400:]
+        if line_above.strip() and not line_above.lstrip().startswith("#")
+    ]
     if not above:
         return False
     last = COMMENT_OR_STRING.sub("", above[-1]).rstrip()
@@ -132,9 +136,9 @@ def breaks_indentation(place: Place, inserted: str) -> bool:
     if last.endswith(":"):
         return column <= header
     open_blocks, lowest = set(), header + 1
-    for each in reversed(above):
-        if indentation(each) < lowest:
-            lowest = indentation(each)
+    for line_above in reversed(above):
+        if indentation(line_above) < lowest:
+            lowest = indentation(line_above)
             open_blocks.add(lowest)
     return column not in open_blocks and parses("\n".join([*above, " " * header + "pass"]))
 
@@ -151,7 +155,7 @@ def breaks_parsing(place: Place, inserted: str) -> bool:
     indent = line[: len(line) - len(line.lstrip())]
     if not parses(f"{head}{indent}pass{tail}"):
         return False
-    following = next((each for each in tail.splitlines() if each.strip()), "")
+    following = next((below for below in tail.splitlines() if below.strip()), "")
     last = line.rpartition("\n")[2]
     if code.rstrip().endswith(":") and indentation(following) <= indentation(last):
         line = line.partition("#")[0].rstrip() + " pass"
@@ -160,7 +164,7 @@ def breaks_parsing(place: Place, inserted: str) -> bool:
 
 def _statement_around(place: Place, line: str) -> tuple[str, str]:
     """The text before and after the cursor's line that belongs to the same statement of the file."""
-    starts = [found.start() for found in re.finditer(r"^[^\s#)\]}]", place.before, re.MULTILINE)]
+    starts = [match.start() for match in re.finditer(r"^[^\s#)\]}]", place.before, re.MULTILINE)]
     wanted = 1 if line[:1].isspace() else 0
     if CONTINUES.match(line):
         wanted = 1
@@ -179,7 +183,7 @@ def unknown_names(place: Place, inserted: str) -> set[str]:
     """
     line = place.line_before + inserted
     begins = len(place.line_before) - len(re.split(r"\W", place.line_before)[-1])
-    words = {found[0] for found in WORD.finditer(COMMENT_OR_STRING.sub('""', line[begins:]))} - KNOWN
+    words = {match[0] for match in WORD.finditer(COMMENT_OR_STRING.sub('""', line[begins:]))} - KNOWN
     elsewhere = " ".join((place.context, place.before, place.line_before[:begins], place.line_after, place.after))
     unseen = {word for word in words if not re.search(rf"\b{word}\b", elsewhere)}
     if not unseen or len(place.text) > 4 * MOST_PARSED:
@@ -196,4 +200,4 @@ def _undefined(code: str) -> set[str]:
     from pyflakes.messages import UndefinedName
 
     messages = Checker(ast.parse(code)).messages
-    return {str(each.message_args[0]) for each in messages if isinstance(each, UndefinedName)}
+    return {str(message.message_args[0]) for message in messages if isinstance(message, UndefinedName)}

@@ -82,7 +82,7 @@ def complete(
     lines = settings.max_lines if in_empty_block(place) else 1
     threshold = 0.0 if place.explicit else settings.confidence
     recall = memory.recall(place, engine.vocabulary)
-    found: dict[str, Suggestion] = {}
+    suggestions: dict[str, Suggestion] = {}
     refused: Answer | None = None
     for sampling in ATTEMPTS if place.explicit else ATTEMPTS[:1]:
         written = _generate(asked, engine, stop, lines, sampling, recall)
@@ -90,13 +90,13 @@ def complete(
             return Answer(reason=Reason.CANCELLED)
         judged = _judge(place, written, threshold, memory)
         if judged.suggestions:
-            found.setdefault(judged.suggestions[0].text, judged.suggestions[0])
+            suggestions.setdefault(judged.suggestions[0].text, judged.suggestions[0])
         refused = refused or judged
-        if len(found) == MOST_SUGGESTIONS:
+        if len(suggestions) == MOST_SUGGESTIONS:
             break
-    if not found:
+    if not suggestions:
         return refused or Answer(reason=Reason.BLANK)
-    ranked = sorted(found.values(), key=lambda each: -len(each.text) * each.confidence)
+    ranked = sorted(suggestions.values(), key=lambda suggestion: -len(suggestion.text) * suggestion.confidence)
     return Answer(tuple(ranked[: MOST_SUGGESTIONS if place.explicit else 1]))
 
 
@@ -119,7 +119,7 @@ def _generate(
         new = written[length:].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         ended = not token_bytes or new.count(b"\n") >= lines
         if len(written) > length or ended:
-            marks += [(place, log_probability + each) for place, each in enumerate(token.beyond[:-1], start=1)]
+            marks += [(beyond, log_probability + sure) for beyond, sure in enumerate(token.beyond[:-1], start=1)]
             log_probability += token.log_probability
             marks.append((max(0, len(written) - length), log_probability))
         if ended or len(new) - new.rfind(b"\n") > MAX_BYTES:

@@ -51,7 +51,7 @@ def _suffix(after: str, vocabulary: Vocabulary, budget: int) -> list[int]:
     tokens = vocabulary.encode(text)
     room = budget - len(special)
     if len(tokens) > room or len(text) < len(after):
-        ends = [place for place, token in enumerate(tokens[: room + 1]) if b"\n" in vocabulary.token_bytes[token]]
+        ends = [index for index, token in enumerate(tokens[: room + 1]) if b"\n" in vocabulary.token_bytes[token]]
         tokens = tokens[: ends[-1] if ends else 0]
     return [special.prefix, special.suffix, *tokens, special.middle] if tokens else []
 
@@ -104,8 +104,8 @@ def _line_end(text: bytes, position: int, step: int) -> int:
     """The first line end behind a multiple of `step` that is no less than `position`; `position` if there is none."""
     if position <= 0:
         return 0
-    found = text.find(b"\n", -(-position // step) * step)
-    return found if found >= 0 else position
+    end = text.find(b"\n", -(-position // step) * step)
+    return end if end >= 0 else position
 
 
 def _heal(tokens: list[int], text: bytes, vocabulary: Vocabulary) -> Prompt:

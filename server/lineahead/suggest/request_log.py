@@ -79,13 +79,15 @@ def _context(tokens: Sequence[int]) -> str:
 
 def save(file: Path, place: Place, settings: Settings, answer: Answer, memory: Recording) -> None:
     """Append a request and its answer, as one line of JSON. Raises OSError where that cannot be written."""
-    words = {word for each in answer.suggestions for word in re.findall(r"\w+", each.word + each.text)}
+    words = {
+        word for suggestion in answer.suggestions for word in re.findall(r"\w+", suggestion.word + suggestion.text)
+    }
     line = {
         "place": asdict(place),
         "settings": asdict(settings),
         "said": memory.said,
         "known": sorted(filter(memory.knows, words)),
-        "texts": [each.text for each in answer.suggestions],
+        "texts": [suggestion.text for suggestion in answer.suggestions],
         "reason": answer.reason,
     }
     with file.open("a", encoding="utf-8") as log:
@@ -107,5 +109,5 @@ def replay(file: Path, engine: Engine) -> Iterator[tuple[Place, list[str], list[
             except (ValueError, TypeError, KeyError) as error:
                 raise ValueError(f"{file}:{number}: expected a saved request, found something else ({error})") from None
             if reason not in ("cancelled", "timed-out"):
-                found = complete(place, settings, engine, memory=memory)
-                yield place, then, [each.text for each in found.suggestions]
+                answer = complete(place, settings, engine, memory=memory)
+                yield place, then, [suggestion.text for suggestion in answer.suggestions]

@@ -20,15 +20,21 @@ def reuse(previous: Place, answer: Answer, place: Place) -> Answer | None:
     if not typed:
         return answer if place.text == previous.text else None
     text = place.text[previous.offset : place.offset]
-    if not any(each.text.startswith(text) and len(each.text) > typed for each in answer.suggestions):
+    if not any(suggestion.text.startswith(text) and len(suggestion.text) > typed for suggestion in answer.suggestions):
         return None
     if not place.text.startswith(previous.text[: previous.offset]):
         return None
     if not place.text.endswith(previous.text[previous.offset :]):
         return None
     word = WORD_END.search(place.line_before)
-    left = (each for each in answer.suggestions if each.text.startswith(text) and each.text[typed:].strip())
-    suggestions = tuple(Suggestion(each.text[typed:], word[0] if word else "", each.confidence) for each in left)
+    left = (
+        suggestion
+        for suggestion in answer.suggestions
+        if suggestion.text.startswith(text) and suggestion.text[typed:].strip()
+    )
+    suggestions = tuple(
+        Suggestion(suggestion.text[typed:], word[0] if word else "", suggestion.confidence) for suggestion in left
+    )
     return Answer(suggestions) if suggestions else None
 
 

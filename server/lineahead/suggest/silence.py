@@ -43,7 +43,7 @@ def is_finished(line: str) -> bool:
     if not line.endswith((")", "]", "}")) or COMPOUND.match(line):
         return False
     code = COMMENT_OR_STRING.sub("", line)
-    return sum(code.count(each) for each in "([{") <= sum(code.count(each) for each in ")]}")
+    return sum(code.count(bracket) for bracket in "([{") <= sum(code.count(bracket) for bracket in ")]}")
 
 
 def in_empty_block(place: Place) -> bool:
@@ -53,5 +53,5 @@ def in_empty_block(place: Place) -> bool:
     header = place.before.rstrip("\r\n").rpartition("\n")[2]
     if not header.rstrip().endswith(":") or header.lstrip().startswith("#"):
         return False
-    following = next((each for each in place.after[:5000].splitlines() if each.strip()), "")
+    following = next((line for line in place.after[:5000].splitlines() if line.strip()), "")
     return not following or indentation(following) <= indentation(header)

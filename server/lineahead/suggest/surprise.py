@@ -42,11 +42,11 @@ def surprise(text: str, engine: Engine, stop: Stop = lambda: False) -> list[Line
     if vocabulary.document_start is not None:
         tokens, ends = [vocabulary.document_start, *tokens], [0, *ends]
     lines = clean.decode().split("\n")
-    breaks = [place for place, byte in enumerate(clean) if byte == ord("\n")]
+    breaks = [index for index, byte in enumerate(clean) if byte == ord("\n")]
     bits, known, start = [0.0] * len(lines), 1, 0
     while known < len(tokens) and not stop():
-        found = engine.log_probabilities(tokens[start : start + window])
-        for token, log_probability in enumerate(found[known - start - 1 :], start=known):
+        scores = engine.log_probabilities(tokens[start : start + window])
+        for token, log_probability in enumerate(scores[known - start - 1 :], start=known):
             # A token may hold a line break and the next line's indentation: it belongs to that line.
             piece = vocabulary.token_bytes[tokens[token]].rstrip(b"\n")
             last = ends[token - 1] + max(0, len(piece) - 1)
