@@ -18,6 +18,7 @@ class RawClient:
         options: object = None,
         environment: dict[str, str] | None = None,
         root: Path | None = None,
+        process_id: int | None = None,
     ) -> None:
         self.process = subprocess.Popen(
             command or SERVER,
@@ -30,7 +31,7 @@ class RawClient:
         self._number = 0
         able: dict[str, object] = {"notebookDocument": {"synchronization": {}}}
         uri = root.as_uri() if root else None
-        parameters = {"processId": None, "rootUri": uri, "capabilities": able, "initializationOptions": options}
+        parameters = {"processId": process_id, "rootUri": uri, "capabilities": able, "initializationOptions": options}
         self.capabilities = self.ask("initialize", parameters)["result"]["capabilities"]
         self.tell("initialized", {})
 

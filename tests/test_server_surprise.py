@@ -1,6 +1,7 @@
 """How surprising lines are: over any windows, all the text's bits, each on its line."""
 
 import math
+from itertools import chain
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ USUAL = "import os\n\nfor name in os.listdir(folder):\n    print(name)\n"
 @given(st.text("ab \n\réé()", max_size=300), st.integers(2, 40))
 def test_each_token_counts_once(text: str, window: int) -> None:
     engine = ScriptedEngine("", window)
-    lines = surprise(text, engine)
+    lines = list(chain.from_iterable(surprise(text, engine)))
     assert [each.line for each in lines] == list(range(len(lines)))
     assert "\n".join(each.text for each in lines) == text.replace("\r\n", "\n")
     tokens = len(engine.vocabulary.encode(text.replace("\r\n", "\n")))
@@ -25,9 +26,10 @@ def test_each_token_counts_once(text: str, window: int) -> None:
 
 def test_the_odd_line_is_the_surprising_one() -> None:
     engine = load_engine(BUNDLED_MODEL)
-    usual = surprise(USUAL, engine)
+    usual = list(chain.from_iterable(surprise(USUAL, engine)))
     assert 0 < bits_per_byte(usual) < 4
-    odd = surprise(USUAL.replace("    print(name)\n", "    qz9!wv~~kx\n"), engine)
+    odd = list(chain.from_iterable(surprise(USUAL.replace("    print(name)\n", "    qz9!wv~~kx\n"), engine)))
     assert max(odd, key=lambda each: each.bits_per_byte).text == "    qz9!wv~~kx"
-    assert odd[:3] == [pytest.approx(each) if isinstance(each, float) else each for each in odd[:3]]
-    assert surprise(USUAL, engine, lambda: True) == []
+    assert [line.bits for line in odd[:3]] == pytest.approx([line.bits for line in usual[:3]], rel=1e-3)
+    long = surprise(USUAL * 200, engine)
+    assert 0 < len(next(long)) < 800, "window by window: it can be left off"

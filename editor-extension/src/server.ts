@@ -8,7 +8,7 @@ import { PythonExtension } from "@vscode/python-extension";
 import * as vscode from "vscode";
 import type { LanguageClientOptions, ServerOptions } from "vscode-languageclient/node";
 
-const SERVER = ["-m", "lineahead", "serve"];
+const SERVER = ["-m", "lineahead", "serve", "--log-level", "info"];
 
 /** Text is UTF-8, and no library phones home. */
 const ENVIRONMENT = { PYTHONUTF8: "1", ORT_DISABLE_TELEMETRY: "1" };

@@ -164,9 +164,11 @@ describe("VS Code", { timeout: 400_000 }, () => {
   it("gives the keyboard back after the menu, chosen from or not", async () => {
     await code.open("keyboard.py", "‸\n");
     await code.menu("Why nothing here?");
+    await code.focused();
     await code.type("one = 1");
     await code.openMenu();
     await code.press("Escape");
+    await code.focused();
     await code.type("  # two");
     await code.press("Escape"); // what is suggested is not the matter here
     await code.save("keyboard.py", "one = 1  # two\n");

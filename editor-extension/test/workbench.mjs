@@ -262,6 +262,8 @@ async function start(name, { installed = true, environment = {} }, leave) {
       await type(title, 5);
       await page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().click();
     },
+    /** Wait until the keyboard is the editor's. */
+    focused: () => page.locator(".editor-instance .monaco-editor.focused").waitFor(),
     /** The menu behind the status; `menu` takes one of its entries. */
     async openMenu() {
       await page.locator('.statusbar-item [aria-label^="Lineahead: "]').first().click();

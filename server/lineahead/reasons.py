@@ -10,6 +10,7 @@ class Reason(StrEnum):
     FAILED = "failed"
     OFF = "off"
     SNOOZED = "snoozed"
+    NOT_OPEN = "not-open"
     SECRET_FILE = "secret-file"
     MID_WORD = "mid-word"
     CODE_FOLLOWS = "code-follows"
@@ -31,6 +32,7 @@ EXPLANATIONS = {
     Reason.FAILED: "there is no model, or it failed",
     Reason.OFF: "Lineahead is switched off for this kind of file (setting lineahead.enable)",
     Reason.SNOOZED: "Lineahead is snoozing",
+    Reason.NOT_OPEN: "the document is not open",
     Reason.SECRET_FILE: "the file's name says that it holds secrets",
     Reason.MID_WORD: "the cursor stands inside a word",
     Reason.CODE_FOLLOWS: "code follows the cursor on its line",

@@ -31,6 +31,10 @@ class Settings:
     log: str = ""
     """A file to which requests are saved, with the code that they are about; none where it is empty."""
 
+    def is_enabled(self, language: str) -> bool:
+        """Whether a language is completed, by its id."""
+        return self.enable.get(language, self.enable.get("*", False))
+
 
 def _exactly(kind: type) -> Any:
     """A hook that takes values of one JSON type as they are: cattrs alone would make True of "no"."""

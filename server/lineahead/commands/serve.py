@@ -6,18 +6,25 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
 from lineahead.lsp.handlers import create_server
+from lineahead.lsp.wire import Input
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line until the client leaves; returns the exit code."""
+    """Run the command line until the client leaves; returns the exit code, 1 if that was without `shutdown`."""
     parser = argparse.ArgumentParser(prog="lineahead-server", description="Suggest the rest of the line, over LSP.")
     parser.add_argument(
         "--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER", help="a checkpoint (default: the bundled one)"
     )
     parser.add_argument("--log-file", type=Path, metavar="FILE", help="write the log here (default: standard error)")
+    parser.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        help="from what on (default: info in a file; warning on standard error, which some editors show as errors)",
+    )
     parser.add_argument("--stdio", action="store_true", help="standard input and output (the default)")
     parser.add_argument("--tcp", action="store_true", help="wait for a client on a TCP port")
     parser.add_argument("--ws", action="store_true", help="wait for a client on a WebSocket")
@@ -26,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"lineahead {version('lineahead')}")
     options = parser.parse_args(arguments)
     try:
-        _log_to(options.log_file)
+        _log_to(options.log_file, options.log_level or ("info" if options.log_file else "warning"))
     except OSError as error:
         parser.error(f"--log-file: expected a file that can be written; {error}")
 
@@ -34,23 +41,27 @@ def main(arguments: list[str] | None = None) -> int:
     protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
-    server = create_server(lambda folder: load_engine(Path(folder) if folder else options.model))
+    server = create_server(
+        lambda folder: load_engine(Path(folder).expanduser() if folder else options.model),
+        "bundled" if options.model == BUNDLED_MODEL else str(options.model),
+    )
     if options.tcp:
         server.start_tcp(options.host, options.port)
     elif options.ws:
         server.start_ws(options.host, options.port)
     else:
-        server.start_io(stdout=protocol)
-    if server.is_loading:  # which nothing can interrupt: do not keep the client waiting for it
+        server.start_io(cast(BinaryIO, Input(sys.stdin.buffer)), protocol)
+    code = 0 if server.was_shut_down else 1
+    if server.stop_work():  # what computes in a library's code does not end with its thread
         logging.shutdown()
-        os._exit(0)
-    return 0
+        os._exit(code)
+    return code
 
 
-def _log_to(file: Path | None) -> None:
+def _log_to(file: Path | None, level: str) -> None:
     handler = logging.FileHandler(file, encoding="utf-8") if file else logging.StreamHandler()
     logging.basicConfig(handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("lineahead").setLevel(logging.INFO)  # pygls's own messages from warnings on: they quote code
+    logging.getLogger("lineahead").setLevel(level.upper())  # pygls's own messages from warnings on: they quote code
 
 
 if __name__ == "__main__":

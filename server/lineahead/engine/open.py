@@ -6,6 +6,7 @@ from lineahead.engine.engine import Engine
 from lineahead.engine.errors import ModelError
 from training import format
 
+ANOTHER = "name another folder: lineahead-server --model FOLDER"
 BUNDLED_MODEL = Path(__file__).parents[1] / "model"
 
 
@@ -16,6 +17,8 @@ def load_engine(folder: Path) -> Engine:
     """
     from lineahead.engine import onnx  # numpy and more: after the client has its first answer
 
+    if not folder.is_dir() and not folder.is_file():
+        raise ModelError(f"{folder}: expected a checkpoint folder, found nothing; {ANOTHER}")
     try:
         if (folder / format.GRAPH).exists():
             return onnx.load(folder)
@@ -29,4 +32,4 @@ def load_engine(folder: Path) -> Engine:
             "pip install 'lineahead[training]'"
         ) from None
     except ModelError as error:
-        raise ModelError(f"{error}. Name another folder: lineahead-server --model FOLDER") from None
+        raise ModelError(f"{error}. {ANOTHER[0].upper()}{ANOTHER[1:]}") from None

@@ -5,7 +5,7 @@ from typing import Any
 
 from lsprotocol import types
 
-from lineahead.lsp.requests import Completion
+from lineahead.lsp.requests import Completion, key_of
 from lineahead.lsp.server import LineaheadServer
 from lineahead.lsp.statistics import Offered
 from lineahead.place import Place
@@ -24,11 +24,11 @@ def report(server: LineaheadServer, params: Completion, place: Place, suggestion
 def accept(server: LineaheadServer, name: str) -> None:
     """Count an accepted suggestion, and after a while whether it is still there."""
     if offered := server.statistics.accept(name):
-        documents = server.workspace.text_documents
+        document = key_of(offered.document)
 
         def look_again() -> None:
-            if offered.document in documents:
-                server.statistics.kept += offered.line in documents[offered.document].source
+            if document in server.workspace.text_documents:
+                server.statistics.kept += offered.line in server.workspace.text_documents[document].source
 
         asyncio.get_running_loop().call_later(KEPT_AFTER, look_again)
 

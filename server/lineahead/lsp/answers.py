@@ -4,10 +4,10 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lineahead.engine.engine import Engine, within
+from lineahead.lsp.background import Background
 from lineahead.lsp.project import Project
 from lineahead.place import Place
 from lineahead.reasons import Reason
@@ -18,6 +18,7 @@ from lineahead.suggest.reuse import after_acceptance, reuse
 
 logger = logging.getLogger(__name__)
 
+STOP_SECONDS = 1.0  # for what is under way to notice that it is to stop
 TIME_BUDGET = 2.0  # seconds; who waits longer has typed on
 
 
@@ -25,23 +26,35 @@ class Answers:
     """The engine's thread, and the newest answers by document."""
 
     def __init__(self, project: Project, tell_problem: Callable[[str], None]) -> None:
-        self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generate")
+        self.thread = Background("generate")
         """Everything that asks the engine runs here."""
         self._project, self._tell_problem = project, tell_problem
         self._newest: dict[tuple[str, str], threading.Event] = {}  # by kind of request and document
         self._answers: dict[str, tuple[Place, Answer]] = {}
         self._ahead: dict[str, tuple[Place, Answer]] = {}
         self._stop_ahead = threading.Event()
+        self._age = 0  # rises with what is dropped: what was begun before is not kept
+        self._lock = threading.Lock()
 
     def forget(self, document: str) -> None:
-        """Drop what is kept for a document."""
-        self._answers.pop(document, None)
-        self._ahead.pop(document, None)
+        """Drop what is kept for a document, and what is on its way."""
+        with self._lock:
+            self._age += 1
+            self._answers.pop(document, None)
+            self._ahead.pop(document, None)
 
     def clear(self) -> None:
-        """Drop what is kept for all documents."""
-        self._answers.clear()
-        self._ahead.clear()
+        """Drop what is kept for all documents, and what is on its way."""
+        with self._lock:
+            self._age += 1
+            self._answers.clear()
+            self._ahead.clear()
+
+    def stop(self) -> bool:
+        """Stop all that is under way, which takes no longer than a decoding step; returns whether it has stopped."""
+        for stop in (self._stop_ahead, *self._newest.values()):
+            stop.set()
+        return self.thread.wait(STOP_SECONDS)
 
     async def answer(
         self, kind: str, document: str, place: Place, settings: Settings, engine: Engine
@@ -63,7 +76,8 @@ class Answers:
                 del self._newest[key]
         if answer.suggestions and computed and not place.explicit:
             following = after_acceptance(place, answer.suggestions[0])
-            self.thread.submit(self._prepare, document, following, settings, engine, self._stop_ahead)
+            stop_ahead, age = self._stop_ahead, self._age
+            self.thread.submit(lambda: self._prepare(document, following, settings, engine, stop_ahead, age))
         return computed, answer
 
     def _known(self, document: str, place: Place) -> Answer | None:
@@ -83,24 +97,29 @@ class Answers:
                 return False, Answer(reason=Reason.CANCELLED)
         if same := self._known(document, place):  # popup and ghost text ask together
             return False, same
-        memory = self._project.memory
+        memory, age = self._project.memory, self._age
         recording = Recording(memory) if settings.log else None
-        arguments = (place, settings, engine, within(TIME_BUDGET, stop.is_set), recording or memory)
-        answer = await asyncio.get_running_loop().run_in_executor(self.thread, complete, *arguments)
+        ends = within(TIME_BUDGET, stop.is_set)
+        work = self.thread.submit(lambda: complete(place, settings, engine, ends, recording or memory))
+        answer = await asyncio.wrap_future(work)
         if recording:
             await self._save(place, settings, answer, recording)
         if answer.reason != Reason.CANCELLED:
-            self._answers[document] = (place, answer)
+            if age == self._age:
+                self._answers[document] = (place, answer)
         elif not stop.is_set():
             answer = Answer(reason=Reason.TIMED_OUT, detail=f"after {1000 * TIME_BUDGET:.0f} ms")
         return True, answer
 
-    def _prepare(self, document: str, place: Place, settings: Settings, engine: Engine, stop: threading.Event) -> None:
+    def _prepare(
+        self, document: str, place: Place, settings: Settings, engine: Engine, stop: threading.Event, age: int
+    ) -> None:
         """Compute what will be asked if the suggestion is accepted, while nobody asks for anything else."""
         try:
             answer = complete(place, settings, engine, stop.is_set, self._project.memory)
-            if not stop.is_set():
-                self._ahead[document] = (place, answer)
+            with self._lock:
+                if not stop.is_set() and age == self._age:
+                    self._ahead[document] = (place, answer)
         except Exception:
             logger.exception("nothing is prepared")
 
@@ -108,5 +127,5 @@ class Answers:
         try:
             log = Path(settings.log).expanduser()
             await asyncio.to_thread(save, log, place, settings, answer, recording)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # RuntimeError: nobody's home folder
             self._tell_problem(f"lineahead.log: expected a file that can be written; {error}; nothing is saved")

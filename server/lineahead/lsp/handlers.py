@@ -9,8 +9,10 @@ from pygls.exceptions import JsonRpcInvalidParams
 from pygls.workspace import PositionCodec
 
 from lineahead.lsp import acceptance
+from lineahead.lsp.parent import leave_with
 from lineahead.lsp.pygls_mended import INLINE_COMPLETION_OPTIONS
 from lineahead.lsp.server import STATUS, LineaheadServer, Load
+from lineahead.settings import Settings, camel_case
 from lineahead.suggest.policy import Suggestion
 
 SNOOZED_MINUTES = 5  # where the command names none, as from the command palette
@@ -18,6 +20,8 @@ SNOOZED_MINUTES = 5  # where the command names none, as from the command palette
 
 def initialize(server: LineaheadServer, params: types.InitializeParams) -> None:
     """Take the settings that a client brings along."""
+    if params.process_id is not None:
+        leave_with(params.process_id)
     server.read_settings(params.initialization_options)
     server.project.switch(server.settings.memory)
 
@@ -31,7 +35,7 @@ async def initialized(server: LineaheadServer, _params: types.InitializedParams)
 
 def did_change_watched_files(server: LineaheadServer, params: types.DidChangeWatchedFilesParams) -> None:
     """Read what changed on disk."""
-    server.project.files_changed([change.uri for change in params.changes])
+    server.project.files_changed(list(params.changes))
 
 
 async def did_change_workspace_folders(server: LineaheadServer, _params: types.DidChangeWorkspaceFoldersParams) -> None:
@@ -40,9 +44,13 @@ async def did_change_workspace_folders(server: LineaheadServer, _params: types.D
 
 
 async def did_change_configuration(server: LineaheadServer, params: types.DidChangeConfigurationParams) -> None:
-    """Take new settings."""
+    """Take new settings: the section `lineahead`, or they themselves; what speaks of neither changes nothing."""
     settings = params.settings
-    await server.change_settings(settings.get("lineahead", settings) if isinstance(settings, dict) else settings)
+    if isinstance(settings, dict) and "lineahead" not in settings:
+        if not settings.keys() & {camel_case(name) for name in Settings.__dataclass_fields__}:
+            return
+        settings = {"lineahead": settings}
+    await server.change_settings(settings["lineahead"] if isinstance(settings, dict) else settings)
 
 
 def did_close(server: LineaheadServer, params: types.DidCloseTextDocumentParams) -> None:
@@ -50,12 +58,19 @@ def did_close(server: LineaheadServer, params: types.DidCloseTextDocumentParams)
     server.forget(params.text_document.uri)
 
 
+def did_close_notebook(server: LineaheadServer, params: types.DidCloseNotebookDocumentParams) -> None:
+    """Forget a notebook's cells."""
+    for cell in params.cell_text_documents:
+        server.forget(cell.uri)
+
+
 async def completion(server: LineaheadServer, params: types.CompletionParams) -> types.CompletionList:
     """The suggestions as a list; incomplete, since another character may mean another line."""
-    _, answer = await server.answer(params)
+    asked, answer = await server.answer(params)
     codec = server.workspace.position_codec
     items = [
-        completion_item(suggestion, rank, params.position, codec) for rank, suggestion in enumerate(answer.suggestions)
+        completion_item(suggestion, rank, asked.range.start, codec)
+        for rank, suggestion in enumerate(answer.suggestions)
     ]
     return types.CompletionList(is_incomplete=True, items=items)
 
@@ -64,11 +79,12 @@ async def inline_completion(
     server: LineaheadServer, params: types.InlineCompletionParams
 ) -> types.InlineCompletionList:
     """The suggestions as ghost text."""
-    place, answer = await server.answer(params)
-    here = types.Range(params.position, params.position)
+    asked, answer = await server.answer(params)
     items = [
         types.InlineCompletionItem(
-            suggestion.text, range=here, command=acceptance.report(server, params, place, suggestion)
+            asked.prefix + suggestion.text,
+            range=asked.range,
+            command=acceptance.report(server, params, asked.place, suggestion),
         )
         for suggestion in answer.suggestions
     ]
@@ -132,6 +148,7 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: (did_change_workspace_folders, None),
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: (did_change_configuration, None),
     types.TEXT_DOCUMENT_DID_CLOSE: (did_close, None),
+    types.NOTEBOOK_DOCUMENT_DID_CLOSE: (did_close_notebook, None),
     types.TEXT_DOCUMENT_COMPLETION: (completion, types.CompletionOptions(trigger_characters=["."])),
     types.TEXT_DOCUMENT_INLINE_COMPLETION: (inline_completion, INLINE_COMPLETION_OPTIONS),
     STATUS: (status, None),
@@ -148,9 +165,9 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 }
 
 
-def create_server(load: Load) -> LineaheadServer:
+def create_server(load: Load, default_model: str = "bundled") -> LineaheadServer:
     """A server that loads its engine with `load` once a client is there."""
-    server = LineaheadServer(load)
+    server = LineaheadServer(load, default_model)
     for method, (handler, options) in FEATURES.items():
         server.feature(method, options)(handler)
     for name, handler in COMMANDS.items():
@@ -165,10 +182,11 @@ def completion_item(
     start = types.Position(cursor.line, cursor.character - codec.client_num_units(suggestion.word))
     text = suggestion.word + suggestion.text
     return types.CompletionItem(
-        label=text.strip(),
+        label=text.strip().partition("\n")[0],
         kind=types.CompletionItemKind.Text,
         detail=f"lineahead {suggestion.confidence:.0%}",
         filter_text=text,
         sort_text=f"{rank:03}",
         text_edit=types.TextEdit(types.Range(start, cursor), text),
+        insert_text_mode=types.InsertTextMode.AsIs,  # further lines bring their indentation along
     )

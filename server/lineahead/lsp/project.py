@@ -2,34 +2,55 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path, PurePath
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, PyglsError
 from pygls.lsp.server import LanguageServer
-from pygls.uris import to_fs_path
+from pygls.uris import to_fs_path, uri_scheme
+from pygls.workspace import TextDocument
 
 from lineahead.engine.vocabulary import Vocabulary
-from lineahead.lsp.background import in_background, show_progress
-from lineahead.lsp.requests import name_of
+from lineahead.lsp.background import Background, show_progress
+from lineahead.lsp.requests import key_of, name_of
 from lineahead.memory.files import is_learnable, is_written_here, read_file, read_folders
 from lineahead.memory.memory import NO_MEMORY, Memory, ProjectMemory
 
 logger = logging.getLogger(__name__)
 
+LEARNED = frozenset(
+    {"file", "untitled", "vscode-notebook-cell"}
+)  # schemes; others show old versions, outputs, settings
+LOOK_EVERY = 5.0  # seconds between looks at what has gone from the disk, for clients that watch no files
+WATCHED = (
+    types.FileSystemWatcher("**/*.py"),
+    types.FileSystemWatcher("**/*", types.WatchKind.Delete),  # a folder that goes says nothing of its files
+)
+
 
 class Project:
-    """Keeps a memory of the project up to date, and its index, on a thread of its own; switched off, it keeps none."""
+    """Keeps a memory of the project up to date, and its index, in the background; switched off, it keeps none."""
 
-    def __init__(self, server: LanguageServer, vocabulary: Callable[[], Vocabulary | None]) -> None:
+    def __init__(
+        self,
+        server: LanguageServer,
+        vocabulary: Callable[[], Vocabulary | None],
+        is_enabled: Callable[[str], bool],
+        forgotten: Callable[[], None],
+    ) -> None:
         self._server = server
         self._vocabulary = vocabulary  # None as long as there is no model
+        self._is_enabled = is_enabled  # by language id
+        self._forgotten = forgotten  # what was said of it before must not be said again
+        self._background = Background("memory")
         self._memory: ProjectMemory | None = ProjectMemory()
-        self._versions: dict[str, int | None] = {}  # of the open documents that the memory has
+        self._versions: dict[str, int | None] = {}  # of the open documents that the memory has, by `key_of`
         self._indexing: Future[None] | None = None
         self._stale = False
+        self._looked = time.monotonic()
 
     @property
     def memory(self) -> Memory:
@@ -42,14 +63,18 @@ class Project:
             return False
         self._memory = ProjectMemory() if on else None
         self._versions.clear()
+        self._forgotten()
         return on
 
     async def read(self) -> None:
-        """Read the Python files of the workspace's folders, in the background."""
+        """Read the Python files of the workspace's folders, in the background; forget those of other folders."""
         folders, memory = self._folders(), self._memory
-        if not folders or memory is None:
+        if memory is None:
             return
-        reading = in_background(lambda: read_folders(folders, memory))
+        self._forget(name for name in memory.names() if not self._belongs(name, folders))
+        if not folders:
+            return
+        reading = self._background.submit(lambda: read_folders(folders, memory))
         await show_progress(self._server, reading, "reading the project")
         await asyncio.wrap_future(reading)
         self._versions.clear()  # open documents are not as they are on disk
@@ -57,8 +82,14 @@ class Project:
 
     def _folders(self) -> list[Path]:
         workspace = self._server.workspace
-        uris = list(workspace.folders) or [workspace.root_uri]
+        uris = [folder.uri for folder in workspace.folders.values()] or [workspace.root_uri]
         return [Path(path) for uri in uris if uri and (path := to_fs_path(uri))]
+
+    def _belongs(self, name: str, folders: list[Path]) -> bool:
+        """Whether a text is of an open document, or of a file in these folders."""
+        path = Path(name)
+        opened = {name_of(document) for document in self._server.workspace.text_documents.values()}
+        return name in opened or any(path.is_relative_to(folder) for folder in folders)
 
     async def watch(self) -> None:
         """Ask the client to say which Python files change, where it can."""
@@ -66,7 +97,7 @@ class Project:
         watched = workspace and workspace.did_change_watched_files
         if not watched or not watched.dynamic_registration:
             return
-        options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher("**/*.py")])
+        options = types.DidChangeWatchedFilesRegistrationOptions(list(WATCHED))
         method = types.WORKSPACE_DID_CHANGE_WATCHED_FILES
         try:
             registration = types.Registration("lineahead-files", method, options)
@@ -74,12 +105,21 @@ class Project:
         except (PyglsError, JsonRpcException) as error:
             logger.warning("the client watches no files: %s", error)
 
-    def files_changed(self, uris: list[str]) -> None:
-        """Read files of the project again, in the background: there may be thousands."""
-        folders = self._folders()
-        paths = [Path(path) for uri in uris if uri.startswith("file:") and (path := to_fs_path(uri))]
-        ours = [path for path in paths if is_written_here(path, folders)]
+    def files_changed(self, changes: list[types.FileEvent]) -> None:
+        """Forget what is gone, at once; read what else changed, in the background: there may be thousands."""
         memory = self._memory
+        if memory is None:
+            return
+        gone = [Path(path) for change in changes if change.type == types.FileChangeType.Deleted
+                if (path := _path_of(change.uri))]  # fmt: skip
+        if gone:
+            self._forget(name for name in memory.names() if any(Path(name).is_relative_to(path) for path in gone))
+        self._read_again([change.uri for change in changes if change.type != types.FileChangeType.Deleted])
+
+    def _read_again(self, uris: list[str]) -> None:
+        folders, memory = self._folders(), self._memory
+        paths = [Path(path) for uri in uris if (path := _path_of(uri))]
+        ours = [path for path in paths if is_written_here(path, folders)]
         if not ours or memory is None:
             return
 
@@ -89,33 +129,62 @@ class Project:
 
         def done(_: "asyncio.Future[None]") -> None:
             for uri in uris:
-                self._versions.pop(uri, None)
+                self._versions.pop(key_of(uri), None)
             self.index()
 
-        asyncio.wrap_future(in_background(read)).add_done_callback(done)
+        asyncio.wrap_future(self._background.submit(read)).add_done_callback(done)
 
     def closed(self, uri: str) -> None:
         """Take a document as it is on disk again: what was not saved is gone."""
-        self._versions.pop(uri, None)
-        if uri.startswith("file:"):
-            self.files_changed([uri])
-        elif self._memory is not None:
-            self._memory.forget(uri)
+        self._versions.pop(key_of(uri), None)
+        path = _path_of(uri)
+        self._forget([path or uri])
+        if path:
+            self._read_again([uri])
+
+    def _forget(self, names: Iterable[str]) -> None:
+        memory = self._memory
+        if memory is not None and sum(memory.forget(name) for name in list(names)):
+            self._forgotten()
             self.index()
 
     def read_open(self, except_for: str) -> None:
-        """Take the open documents as they are now, but for the one that is asked about."""
-        if self._memory is None:
+        """Take the open documents as they are now, but for the one that is asked about, in the background."""
+        memory = self._memory
+        if memory is None:
             return
-        changed = False
-        for uri, document in self._server.workspace.text_documents.items():
-            if uri != except_for and self._versions.get(uri, -1) != document.version:
-                self._versions[uri] = document.version
-                if is_learnable(PurePath(uri).name, document.source):
-                    self._memory.remember(name_of(document), document.source)
-                    changed = True
-        if changed:
-            self.index()
+        self._look_at_disk(memory)
+        changed: list[TextDocument] = []
+        for key, document in self._server.workspace.text_documents.items():
+            if key != key_of(except_for) and self._versions.get(key, -1) != document.version:
+                self._versions[key] = document.version
+                if uri_scheme(document.uri) in LEARNED and self._is_enabled(document.language_id or "python"):
+                    changed.append(document)
+        if not changed:
+            return
+        texts = [(name_of(document), document.source) for document in changed]
+
+        def learn() -> bool:
+            learnable = [(name, text) for name, text in texts if is_learnable(PurePath(name).name, text)]
+            for name, text in learnable:
+                memory.remember(name, text)
+            return bool(learnable)
+
+        def done(learned: "asyncio.Future[bool]") -> None:
+            if learned.result():
+                self.index()
+
+        asyncio.wrap_future(self._background.submit(learn)).add_done_callback(done)
+
+    def _look_at_disk(self, memory: ProjectMemory) -> None:
+        """Now and then, forget the files that are gone: not every client says so."""
+        if time.monotonic() - self._looked < LOOK_EVERY:
+            return
+        self._looked = time.monotonic()
+        opened = {name_of(document) for document in self._server.workspace.text_documents.values()}
+        names = [name for name in memory.names() if name not in opened and Path(name).is_absolute()]
+        looking = self._background.submit(lambda: [name for name in names if not Path(name).exists()])
+        asyncio.wrap_future(looking).add_done_callback(lambda gone: self._forget(gone.result()))
 
     def index(self) -> None:
         """Let suggestions know what is remembered, in the background; what changes meanwhile is known after that."""
@@ -125,7 +194,7 @@ class Project:
         self._stale = self._indexing is not None and not self._indexing.done()
         if self._stale:
             return
-        self._indexing = in_background(lambda: memory.index(vocabulary))
+        self._indexing = self._background.submit(lambda: memory.index(vocabulary))
         asyncio.wrap_future(self._indexing).add_done_callback(self._indexed)
 
     def _indexed(self, done: "asyncio.Future[None]") -> None:
@@ -133,3 +202,8 @@ class Project:
             logger.error("the memory is not indexed: %r", error)
         if self._stale:
             self.index()
+
+
+def _path_of(uri: str) -> str | None:
+    """The path of a file's address; None for another kind of address."""
+    return to_fs_path(uri) if uri.startswith("file:") else None

@@ -5,13 +5,15 @@ part names the code that it stands in for, so that it can go when that has chang
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidRequest
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
-from pygls.workspace import TextDocument
+from pygls.workspace import PositionCodec, TextDocument
+from pygls.workspace.position_codec import ServerTextPosition
 
 from lineahead.place import LINE
 
@@ -22,8 +24,32 @@ logger = logging.getLogger(__name__)
 TextDocument.lines = property(lambda document: tuple(LINE.findall(document.source)))  # type: ignore[assignment,method-assign]
 
 
+def _position_from_client_units(
+    codec: PositionCodec, lines: Sequence[str], position: types.Position
+) -> ServerTextPosition:
+    """`PositionCodec.position_from_client_units` takes a column behind the line's end for the one before its last.
+
+    A column behind the end is the end, before the line break; a line behind the last one is the end of the text. See
+    https://github.com/openlawlibrary/pygls/pull/304, where this was talked about.
+    """
+    if position.line >= len(lines):
+        if not lines or lines[-1].endswith(("\n", "\r")):
+            return ServerTextPosition(len(lines), 0)
+        return ServerTextPosition(len(lines) - 1, len(lines[-1]))
+    units = 0
+    line = lines[position.line].rstrip("\r\n")
+    for column, character in enumerate(line):
+        if units >= position.character:
+            return ServerTextPosition(position.line, column)
+        units += codec.impl.code_units_for_char(character)
+    return ServerTextPosition(position.line, len(line))
+
+
+PositionCodec.position_from_client_units = _position_from_client_units  # type: ignore[assignment,method-assign]
+
+
 class Protocol(LanguageServerProtocol):
-    """`JsonRPCProtocol.structure_message` leaves a request without an answer where its parameters are wrong."""
+    """`JsonRPCProtocol` leaves requests without an answer: those with wrong parameters, and those after `shutdown`."""
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """Messages as objects; parameters may be left out, as JSON-RPC allows."""
@@ -36,9 +62,22 @@ class Protocol(LanguageServerProtocol):
                 self._send_response(data["id"], error=error.to_response_error())
             raise
 
+    def handle_message(self, message: Any) -> None:
+        """Refuse requests after `shutdown`, as the specification has it."""
+        if self._shutdown and hasattr(message, "id") and hasattr(message, "method"):
+            refusal = JsonRpcInvalidRequest("the server is shutting down: expected the notification `exit`")
+            self._send_response(message.id, error=refusal.to_response_error())
+        else:
+            super().handle_message(message)
+
 
 class Server(LanguageServer):
     """`LanguageServer.report_server_error` puts before the person what a client did wrong."""
+
+    @property
+    def was_shut_down(self) -> bool:
+        """Whether the client asked for it, before it left."""
+        return bool(self.protocol._shutdown)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log what a client did wrong."""

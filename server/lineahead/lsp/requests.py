@@ -1,5 +1,8 @@
 """LSP → places: positions and URIs stop here."""
 
+from dataclasses import dataclass
+from urllib.parse import unquote
+
 from lsprotocol import types
 from pygls.workspace import TextDocument, Workspace
 
@@ -9,22 +12,46 @@ Completion = types.CompletionParams | types.InlineCompletionParams
 """What asks for a suggestion: the list, and the ghost text."""
 
 
-def read_place(workspace: Workspace, params: Completion) -> Place:
-    """Where a request asks for a suggestion."""
-    document = workspace.get_text_document(params.text_document.uri)
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks about."""
+
+    place: Place
+    range: types.Range
+    """What suggestions replace: nothing but the cursor, or what the popup's selected item would replace."""
+    prefix: str = ""
+    """The popup's selected item, which the ghost text goes on from."""
+
+
+def read(workspace: Workspace, params: Completion) -> Asked | None:
+    """Where a request asks for a suggestion; None in a document that is not open: its file is not read."""
+    document = workspace.text_documents.get(key_of(params.text_document.uri))
+    if document is None:
+        return None
     text, context = document.source, params.context
-    explicit = (
-        isinstance(context, types.InlineCompletionContext)
-        and context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
-    )
-    return Place(
+    there = document.position_from_client_units(params.position)  # inside the text, whatever was asked for
+    offset, cursor = document.offset_at_server_position(there), document.position_to_client_units(there)
+    span, prefix, explicit = types.Range(cursor, cursor), "", False
+    if isinstance(context, types.InlineCompletionContext):
+        explicit = context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
+        if selected := context.selected_completion_info:
+            start, end = map(document.offset_at_position, (selected.range.start, selected.range.end))
+            span, prefix = selected.range, selected.text
+            text, offset = text[:start] + prefix + text[end:], start + len(prefix)
+    place = Place(
         text=text,
-        offset=min(document.offset_at_position(params.position), len(text)),
+        offset=offset,
         path=name_of(document),
         language=document.language_id or "python",
         explicit=explicit,
         context=_cells_before(workspace, document.uri),
     )
+    return Asked(place, span, prefix)
+
+
+def key_of(uri: str) -> str:
+    """The name under which pygls keeps a document: two spellings of one address are one."""
+    return unquote(uri)
 
 
 def name_of(document: TextDocument) -> str:
@@ -38,6 +65,6 @@ def _cells_before(workspace: Workspace, uri: str) -> str:
     notebook = workspace.get_notebook_document(cell_uri=uri)
     if notebook is None:
         return ""
-    uris = [cell.document for cell in notebook.cells if cell.kind == types.NotebookCellKind.Code]
-    before = uris[: uris.index(uri)] if uri in uris else []
+    uris = [key_of(cell.document) for cell in notebook.cells if cell.kind == types.NotebookCellKind.Code]
+    before = uris[: uris.index(key_of(uri))] if key_of(uri) in uris else []
     return "".join(workspace.get_text_document(cell).source.rstrip() + "\n\n" for cell in before)

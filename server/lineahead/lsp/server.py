@@ -8,21 +8,23 @@ from concurrent.futures import Future
 from importlib.metadata import version
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcInvalidParams
 
 from lineahead import settings
 from lineahead.engine.engine import Engine
 from lineahead.engine.errors import ModelError
+from lineahead.lsp import requests
 from lineahead.lsp.answers import Answers
-from lineahead.lsp.background import in_background, show_progress
+from lineahead.lsp.background import Background, show_progress
 from lineahead.lsp.project import Project
 from lineahead.lsp.pygls_mended import Protocol, Server
-from lineahead.lsp.requests import Completion, read_place
+from lineahead.lsp.requests import Asked, Completion, key_of
 from lineahead.lsp.state import State
 from lineahead.lsp.statistics import Statistics
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.suggest.policy import Answer
-from lineahead.suggest.surprise import report, surprise
+from lineahead.suggest.surprise import Line, report, surprise
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ STATUS = "lineahead/status"
 NOTEBOOKS = types.NotebookDocumentSyncOptions(
     [types.NotebookDocumentFilterWithCells(cells=[types.NotebookCellLanguage("python")])]
 )
+MOST_CHARACTERS = 1_000_000  # of a document that is looked at for surprises: some minutes
+NOTHING_ASKED = Asked(Place("", 0), types.Range(types.Position(0, 0), types.Position(0, 0)))
 SILENT = {State.LOADING: Reason.LOADING, State.FAILED: Reason.FAILED, State.SNOOZED: Reason.SNOOZED}
 Load = Callable[[str], Engine]
 """Opens the engine in a folder, the default one for ""."""
@@ -39,22 +43,31 @@ Load = Callable[[str], Engine]
 class LineaheadServer(Server):
     """A language server and what lives across its requests."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Load, default_model: str = "bundled") -> None:
         super().__init__("lineahead", version("lineahead"), protocol_cls=Protocol, notebook_document_sync=NOTEBOOKS)
-        self._load = load
+        self._load, self._default_model = load, default_model
         self._loading: Future[Engine] | None = None
         self._failure = ""
         self._snoozed_until = 0.0
         self._problems: set[str] = set()
         self.settings = settings.Settings()
         self.statistics = Statistics()
-        self.project = Project(self, lambda: self._engine.vocabulary if self._has_engine else None)
+        self.project = Project(
+            self,
+            vocabulary=lambda: self._engine.vocabulary if self._has_engine else None,
+            is_enabled=lambda language: self.settings.is_enabled(language),
+            forgotten=lambda: self._answers.clear(),
+        )
         self._answers = Answers(self.project, self.tell_problem)
 
     @property
     def is_loading(self) -> bool:
         """Whether the model is still on its way."""
         return self._loading is not None and not self._loading.done()
+
+    def stop_work(self) -> bool:
+        """Stop what is being computed; returns whether something is left that nothing can interrupt."""
+        return not self._answers.stop() or self.is_loading
 
     @property
     def _has_engine(self) -> bool:
@@ -70,7 +83,7 @@ class LineaheadServer(Server):
         self._failure = ""
         self._answers.clear()
         folder = self.settings.model
-        self._loading = loading = in_background(lambda: self._load(folder))
+        self._loading = loading = Background("load").submit(lambda: self._load(folder))
         self.tell_status()
         progress = asyncio.create_task(show_progress(self, loading, "loading the model"))
         try:
@@ -145,7 +158,7 @@ class LineaheadServer(Server):
         return {
             "state": state,
             "message": message,
-            "model": self.settings.model or "bundled",
+            "model": self.settings.model or self._default_model,
             "milliseconds": round(times[-1], 1) if times else None,
         }
 
@@ -163,26 +176,38 @@ class LineaheadServer(Server):
         state, message = self.state()
         if state in (State.FAILED, State.LOADING):
             raise RuntimeError(f"Lineahead is not ready: {message}")
-        text = self.workspace.get_text_document(uri).source
-        thread = self._answers.thread
-        return report(await asyncio.get_running_loop().run_in_executor(thread, surprise, text, self._engine))
+        document = self.workspace.text_documents.get(key_of(uri))
+        if document is None:
+            raise JsonRpcInvalidParams(f"lineahead.perplexity: expected an open document, found {uri}")
+        if len(document.source) > MOST_CHARACTERS:
+            raise JsonRpcInvalidParams(
+                f"lineahead.perplexity: expected at most {MOST_CHARACTERS:,} characters, found {len(document.source):,}"
+            )
+        lines: list[Line] = []
+        windows = surprise(document.source, self._engine)
+        # By the window: completions come in between, and a request that is cancelled ends here.
+        while more := await asyncio.wrap_future(self._answers.thread.submit(lambda: next(windows, None))):
+            lines += more
+        return report(lines)
 
-    async def answer(self, params: Completion) -> tuple[Place, Answer]:
-        """Ask the policy; returns the place that was asked about, too.
+    async def answer(self, params: Completion) -> tuple[Asked, Answer]:
+        """Ask the policy; returns what was asked about, too.
 
         Never raises because a suggestion failed: it logs.
         """
         started = time.perf_counter()
-        place, computed, answer = Place("", 0), False, Answer(reason=Reason.FAILED)
+        asked, computed, answer = NOTHING_ASKED, False, Answer(reason=Reason.FAILED)
         try:
-            place = read_place(self.workspace, params)
+            asked = requests.read(self.workspace, params) or NOTHING_ASKED
             state, _ = self.state()
             if state in SILENT:
                 answer = Answer(reason=SILENT[state])
+            elif asked is NOTHING_ASKED:
+                answer = Answer(reason=Reason.NOT_OPEN)
             else:
                 uri, kind = params.text_document.uri, type(params).__name__
                 self.project.read_open(except_for=uri)
-                computed, answer = await self._answers.answer(kind, uri, place, self.settings, self._engine)
+                computed, answer = await self._answers.answer(kind, uri, asked.place, self.settings, self._engine)
         except Exception:
             logger.exception("no suggestion")
         milliseconds = 1000 * (time.perf_counter() - started)
@@ -191,4 +216,4 @@ class LineaheadServer(Server):
         logger.info("completed in %.0f ms: %s, %s", milliseconds, shown, how)
         if computed:
             self.tell_status()
-        return place, answer
+        return asked, answer

@@ -21,6 +21,7 @@ from lineahead.memory.ngrams import Followers, Mixture, NGrams
 from lineahead.place import Place
 
 MOST_CHARACTERS = 6_000_000  # of all texts together: about fifteen bytes of memory each
+FULL = 0.95  # of that, and reading a project stops
 MOST_OF_ITSELF = 200_000  # characters before and after the cursor
 MOST_PARAGRAPHS = 4_000  # whose tokens are kept
 PARAGRAPH = re.compile(r"(?<=[^\n])(?=\n\n)")  # no token spans the two sides of a line end
@@ -90,10 +91,27 @@ class ProjectMemory:
             while self._characters > MOST_CHARACTERS:
                 self._characters -= len(self._texts.popitem(last=False)[1])
 
-    def forget(self, name: str) -> None:
-        """Drop a text, if it is there."""
+    def forget(self, name: str) -> bool:
+        """Drop a text, at once; returns whether it was there."""
         with self._lock:
+            known = name in self._texts
             self._characters -= len(self._texts.pop(name, ""))
+            if self._index and name in self._index.texts:
+                _, tokens = self._index.texts[name]
+                self._index.ngrams.forget(
+                    range(tokens.start, tokens.stop + 1)
+                )  # what comes after it follows only there
+        return known
+
+    def names(self) -> list[str]:
+        """The names of all texts."""
+        with self._lock:
+            return list(self._texts)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another text would push an older one out."""
+        return self._characters > MOST_CHARACTERS * FULL
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -122,7 +140,12 @@ class ProjectMemory:
                 texts[name] = text, range(length, length + len(tokens))
                 pieces.append(tokens)
                 length += len(tokens)
-            self._index = Index(vocabulary, NGrams(pieces, len(vocabulary.token_bytes)), texts)
+            index = Index(vocabulary, NGrams(pieces, len(vocabulary.token_bytes)), texts)
+            with self._lock:
+                for name in texts.keys() - self._texts.keys():  # forgotten meanwhile
+                    _, span = texts[name]
+                    index.ngrams.forget(range(span.start, span.stop + 1))
+                self._index = index
 
     def recall(self, place: Place, vocabulary: Vocabulary) -> Recall:
         """See `Memory.recall`: first the project without this file, then the text around the cursor's line."""

@@ -27,6 +27,13 @@ class NGrams:
             key = key * self._base + self._tokens[LENGTHS[-1] - back : len(self._tokens) - back]
         order = np.argsort(key, kind="stable")
         self._keys, self._places = key[order], order.astype(np.int32)
+        self._forgotten: NDArray[np.bool_] | None = None
+
+    def forget(self, tokens: range) -> None:
+        """Let nothing that stands in this part be a follower any more."""
+        forgotten = np.zeros(len(self.tokens), dtype=bool) if self._forgotten is None else self._forgotten.copy()
+        forgotten[tokens.start : tokens.stop] = True
+        self._forgotten = forgotten
 
     def followers(self, context: Sequence[int], skipped: range = range(0)) -> Followers:
         """What stood behind the last tokens of a context; places in `skipped` do not count."""
@@ -40,6 +47,8 @@ class NGrams:
                 places = self._places[first : last : 1 + (last - first) // MOST_PLACES]
                 if skipped:
                     places = places[(places < skipped.start) | (places >= skipped.stop)]
+                if self._forgotten is not None:
+                    places = places[~self._forgotten[places]]
             else:
                 places = places[self._tokens[places + (LENGTHS[-1] - length)] == token]
             if not len(places):

@@ -71,6 +71,8 @@ def complete(
     memory: Memory = NO_MEMORY,
 ) -> Answer:
     """The likeliest rest of the line at a place; several different ones where it was asked for explicitly."""
+    if stop():  # it waited for its turn, and is not wanted any more
+        return Answer(reason=Reason.CANCELLED)
     if reason := silence(place, settings):
         return Answer(reason=reason)
     reserved = min(MAX_TOKENS + HEALED_BYTES, engine.context_window_size // 2)
@@ -87,6 +89,8 @@ def complete(
     for sampling in ATTEMPTS if place.explicit else ATTEMPTS[:1]:
         written = _generate(asked, engine, stop, lines, sampling, recall)
         if stop():
+            if suggestions:  # there is no time for more
+                break
             return Answer(reason=Reason.CANCELLED)
         judged = _judge(place, written, threshold, memory)
         if judged.suggestions:

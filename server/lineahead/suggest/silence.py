@@ -15,7 +15,7 @@ COMPOUND = re.compile(r"\s*(?:async|class|def|for|if|elif|while|with|except|matc
 
 def silence(place: Place, settings: Settings) -> Reason | None:
     """Why the model is not asked here; None if it is."""
-    if not settings.enable.get(place.language, settings.enable.get("*", False)):
+    if not settings.is_enabled(place.language):
         return Reason.OFF
     if holds_secrets(PurePath(place.path).name):
         return Reason.SECRET_FILE

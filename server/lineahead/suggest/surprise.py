@@ -2,10 +2,11 @@
 
 import math
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from lineahead.engine.engine import Engine, Stop
+from lineahead.engine.engine import Engine
 from training import format
 
 
@@ -30,10 +31,10 @@ class Line:
         return len(self.text.encode("utf-8", errors="replace")) + 1
 
 
-def surprise(text: str, engine: Engine, stop: Stop = lambda: False) -> list[Line]:
-    """The bits of each line, every token after at least half a window of text where there is that much.
+def surprise(text: str, engine: Engine) -> Iterator[list[Line]]:
+    """The bits of each line, window by window of the model: the lines that each window completes, at least one.
 
-    Ends early, with the lines so far, when `stop` says so.
+    Every token has at least half a window of text before it where there is that much.
     """
     vocabulary, window = engine.vocabulary, engine.context_window_size
     clean = text.replace("\r\n", "\n").encode("utf-8", errors="replace")
@@ -43,8 +44,8 @@ def surprise(text: str, engine: Engine, stop: Stop = lambda: False) -> list[Line
         tokens, ends = [vocabulary.document_start, *tokens], [0, *ends]
     lines = clean.decode().split("\n")
     breaks = [index for index, byte in enumerate(clean) if byte == ord("\n")]
-    bits, known, start = [0.0] * len(lines), 1, 0
-    while known < len(tokens) and not stop():
+    bits, known, start, done = [0.0] * len(lines), 1, 0, 0
+    while known < len(tokens):
         scores = engine.log_probabilities(tokens[start : start + window])
         for token, log_probability in enumerate(scores[known - start - 1 :], start=known):
             # A token may hold a line break and the next line's indentation: it belongs to that line.
@@ -53,8 +54,11 @@ def surprise(text: str, engine: Engine, stop: Stop = lambda: False) -> list[Line
             bits[bisect_left(breaks, last)] -= log_probability / math.log(2)
             known = token + 1
         start += max(1, window // 2)
-    done = len(lines) if known >= len(tokens) else bisect_left(breaks, ends[known - 1])
-    return [Line(number, lines[number], bits[number]) for number in range(done)]
+        complete = bisect_left(breaks, ends[known - 1])
+        if done < complete:
+            yield [Line(number, lines[number], bits[number]) for number in range(done, complete)]
+            done = complete
+    yield [Line(number, lines[number], bits[number]) for number in range(done, len(lines))]
 
 
 def bits_per_byte(lines: list[Line]) -> float:
