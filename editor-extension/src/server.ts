@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { PythonExtension } from "@vscode/python-extension";
 import * as vscode from "vscode";
 import type { LanguageClientOptions, ServerOptions } from "vscode-languageclient/node";
 
@@ -44,16 +45,15 @@ async function problemWith(python: string, context: vscode.ExtensionContext): Pr
   }
 }
 
-/** The interpreter that the Python extension runs the person's code with: it comes from the workspace, so trust first. */
+/** The interpreter chosen in the Python extension. It may come from the workspace, so only a trusted one is asked. */
 async function activeInterpreter(): Promise<string | undefined> {
-  const extension = vscode.extensions.getExtension("ms-python.python");
-  if (!extension || !vscode.workspace.isTrusted) return undefined;
+  if (!vscode.workspace.isTrusted) return undefined;
   try {
-    const { environments } = await extension.activate();
+    const { environments } = await PythonExtension.api();
     const active = await environments.resolveEnvironment(environments.getActiveEnvironmentPath());
     return active?.executable.uri?.fsPath;
   } catch {
-    return undefined; // it has its own ways to say what is wrong with it
+    return undefined; // not installed, or broken: it has its own ways to say so
   }
 }
 

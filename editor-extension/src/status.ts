@@ -2,9 +2,12 @@
 
 import * as vscode from "vscode";
 
+/** "absent": there is no server to start yet; the others are the server's own words, which a test can compare. */
+export const STATES = ["absent", "loading", "ready", "off", "snoozed", "failed"] as const;
+
+/** What the server sends as `lineahead/status`. */
 export interface Status {
-  /** "absent": there is no server to start yet; the others are the server's own words. */
-  state: "absent" | "loading" | "ready" | "off" | "snoozed" | "failed";
+  state: (typeof STATES)[number];
   message: string;
   milliseconds?: number | null;
 }
