@@ -23,7 +23,8 @@ help:  ## show this list
 # PyTorch comes first and pinned, so that its dependencies are settled before the project's ranges are.
 .venv/ready: .venv/server
 	$(BIN)/python -m pip install --quiet torch==$(TORCH_VERSION) $(TORCH_PIP_ARGS)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first that knows dependency groups
+	$(BIN)/python -m pip install --quiet --editable '.[training]' --group dev
 	@touch $@
 
 demo: .venv/server  ## complete real code with the bundled model, through the real server

@@ -80,7 +80,10 @@ export async function findInterpreter(context: vscode.ExtensionContext): Promise
 }
 
 export function serverOptions(python: string, context: vscode.ExtensionContext): ServerOptions {
-  return { command: python, args: SERVER, options: runOptions(context) };
+  const port = context.extensionMode === vscode.ExtensionMode.Development && process.env.LINEAHEAD_DEBUGPY;
+  // "Extension and server" in .vscode/launch.json listens there.
+  const debugged = port ? ["-m", "debugpy", "--connect", `127.0.0.1:${port}`, ...SERVER] : SERVER;
+  return { command: python, args: debugged, options: runOptions(context) };
 }
 
 /** The language ids that `lineahead.enable` names, Python first; "*" only says how the server takes all others. */
