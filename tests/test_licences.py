@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training import licences
-from training.licences import is_permissive, normalise, of_metadata, of_text
+from training.corpus import licences
+from training.corpus.licences import is_permissive, normalise, of_metadata, of_text
 
 MIT_TEXT = "Permission is hereby granted, free of charge, to any person\nobtaining a copy of this software"
 BSD_TEXT = "Redistribution and use in source and binary forms, with or without\nmodification, are permitted"

@@ -15,8 +15,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from training import packages, sources, tables
-from training.documents import Candidate
+from training.corpus import packages, sources, tables
+from training.corpus.documents import Candidate
 from training.errors import InputError
 
 MIT_TEXT = "Permission is hereby granted, free of charge, to any person obtaining a copy of this software"
@@ -195,7 +195,7 @@ def test_a_broken_wheel_is_an_error_that_names_it(tmp_path: Path) -> None:
 
 
 def test_our_own_list_of_packages_is_readable() -> None:
-    path = Path(packages.__file__).parent / "corpora" / "packages.txt"
+    path = Path(packages.__file__).parents[1] / "corpora" / "packages.txt"
     requirements = packages._read_list(path)
     assert 20 <= len(requirements) <= 40
     assert requirements == sorted(requirements)

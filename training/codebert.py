@@ -25,6 +25,7 @@ from training.tokenizer import DOCUMENT_END, DOCUMENT_START, byte_alphabet
 CODEBERT = "microsoft/codebert-base"
 SPECIAL_TOKENS = START, END, UNKNOWN = "<s>", "</s>", "<unk>"
 VOCABULARY = "vocabulary.json"
+PIECE = 512  # characters that the course encoded at a time
 TEXTS_A_BATCH = 64  # encoded together, in parallel; bounds memory
 KNOWN_WORDS = 500_000  # kept at once; bounds memory
 
@@ -165,6 +166,11 @@ def load(folder: Path, tokenizer: HuggingFaceTokenizer) -> CodeBERTTokenizer:
             "<unk> among them; found others: copy both files again from their source"
         )
     return CodeBERTTokenizer(tokenizer, array)
+
+
+def pieces_of(text: str) -> list[str]:
+    """A document as the course cut it: every 512 characters, through words and all."""
+    return [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
 
 
 def _codebert_id(tokenizer: HuggingFaceTokenizer, token: str) -> int:

@@ -15,7 +15,7 @@ import cattrs
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
 
 from training.batches import BatchConfig
-from training.corpus import CorpusConfig
+from training.corpus.corpus import CorpusConfig
 from training.errors import InputError
 from training.loop import LoopConfig
 from training.models import MODELS

@@ -19,8 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from training import corpus, tokenizer
-from training.corpus import CorpusConfig, CorpusReport, Document
+from training import tokenizer
+from training.corpus import corpus
+from training.corpus.corpus import CorpusConfig
+from training.corpus.documents import Document
+from training.corpus.tally import CorpusReport
 from training.errors import InputError
 from training.tokenizer import DOCUMENT_END, DOCUMENT_START, Tokenizer, TokenizerConfig
 

@@ -9,15 +9,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from training import licences, sources
-from training.documents import Candidate, Document, Found
+from training.corpus import licences, sources
+from training.corpus.documents import Candidate, Document, Found
+from training.corpus.filters import Duplicates, Limits, Verdict, clean, judge, judge_path
+from training.corpus.tally import CorpusReport
+from training.corpus.workers import Workers
 from training.errors import InputError
-from training.filters import Duplicates, Limits, Verdict, clean, judge, judge_path
-from training.tally import CorpusReport
-from training.workers import Workers
-
-__all__ = ["CorpusConfig", "CorpusReport", "Document", "read_documents"]
-
 
 _Looked = tuple[Candidate, str]  # a candidate, and the reason that already puts it out
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from training import licences, packages, tables
-from training.documents import Candidate, Found
+from training.corpus import licences, packages, tables
+from training.corpus.documents import Candidate, Found
 from training.errors import InputError
 
 KINDS = (

@@ -1,4 +1,4 @@
-"""How near training comes to what the processor can do: `python -m training.benchmark_training [CONFIG] …`.
+"""How near training comes to what the processor can do: `python tests/benchmarks/training_rate.py [CONFIG] …`.
 
 Times the training step of a config's model on random tokens and, in the same process at the same thread
 count, a large matrix product of the same type; prints tokens per second, FLOP/s of both, and their ratio.
@@ -55,7 +55,7 @@ def measure(settings: config.RunConfig, steps: int) -> dict[str, float]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training.benchmark_training", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", nargs="?", default="decoder-cpu", help="default: decoder-cpu")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value")
     parser.add_argument("--steps", type=int, default=10, help="timed steps (default: %(default)s)")

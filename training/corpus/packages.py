@@ -16,8 +16,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from training import licences
-from training.documents import Candidate, Found
+from training.corpus import licences
+from training.corpus.documents import Candidate, Found
 from training.errors import InputError
 
 PIP = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input")
