@@ -13,7 +13,7 @@ from small_models import small_tokenizer
 from lineahead.engine.engine import Draft, Recall, Sampling, Stop, Token
 from lineahead.engine.vocabulary import DOCUMENT_START, Vocabulary
 from lineahead.lsp.handlers import create_server
-from training.tokenizer import DOCUMENT_END
+from training.format import DOCUMENT_END
 
 
 def small_vocabulary() -> Vocabulary:

@@ -16,8 +16,8 @@ from training.codebert import CodeBERTTokenizer
 from training.corpus import corpus
 from training.corpus.documents import Document
 from training.errors import InputError
+from training.format import DOCUMENT_END, DOCUMENT_START, PADDING
 from training.models.bigram import BigramConfig, BigramLanguageModel
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START, PADDING, TokenizerConfig
 
 BYTES = "".join(map(chr, range(1, 256)))  # of Latin-1: every byte of UTF-8 that ASCII and two-byte letters have
 
@@ -196,11 +196,6 @@ def test_filling_in_the_middle_needs_its_tokens(
 ) -> None:
     assert run.main(tiny_arguments(tmp_path, "tokenizer.kind=codebert", f"tokenizer.folder={codebert_folder}")) == 2
     assert "batches.fim_rate: this tokenizer has no fill-in-the-middle tokens" in capsys.readouterr().err
-
-
-def test_an_unknown_kind_is_named() -> None:
-    with pytest.raises(InputError, match="expected one of bpe, codebert, checkpoint; found 'characters'"):
-        tokenizer.train(TokenizerConfig(kind="characters"), iter([]))
 
 
 def test_the_benchmark_prints_both_ways(

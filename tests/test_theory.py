@@ -18,10 +18,10 @@ from training import codebert, perplexity
 from training.batches import BatchConfig, TrainingBatches
 from training.checkpoint import Checkpoint
 from training.dataset import TokenFile
+from training.format import DOCUMENT_END, DOCUMENT_START
 from training.models.attention import Head, MultiHeadedAttentionLM, SingleHeadedAttentionLM, causal_weights
 from training.models.bigram import BigramLanguageModel, BigramWithWordEmbeddingsLM
 from training.models.transformer import TransformerLM
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START
 
 
 @pytest.fixture(autouse=True)

@@ -16,14 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training import checkpoint, format, graph
+from training import checkpoint, format, graph, tokenizer
 from training.checkpoint import Checkpoint
 from training.errors import InputError
 from training.files import write_atomically
 
 onnxruntime = format.onnxruntime()
 
-GRAPH = "model.onnx"
 CHECKED_WINDOWS = 24
 
 
@@ -50,7 +49,9 @@ class Runner:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(serialised, options, providers=["CPUExecutionProvider"])
-        self._caches = {each.name: each.shape for each in self._session.get_inputs() if each.name.startswith("past_")}
+        self._caches = {
+            tensor.name: tensor.shape for tensor in self._session.get_inputs() if tensor.name.startswith("past_")
+        }
 
     def logits(self, token_ids: Tensor) -> Tensor:
         """Token ids (T,) → logits (T, V)."""
@@ -64,17 +65,16 @@ class Runner:
 @torch.inference_mode()
 def compare(found: Checkpoint, runner: Runner, windows: Sequence[Tensor]) -> Cost:
     """Both on the same windows of token ids."""
-    lengths = torch.tensor([len(token) for token in found.tokenizer.token_bytes()])
+    lengths = torch.from_numpy(tokenizer.byte_lengths(found.tokenizer))
     nats, text_bytes, difference = [0.0, 0.0], 0, 0.0
     for window in windows:
         expected = found.model(window[None, :-1])[0][0]
         computed = runner.logits(window[:-1])
-        for place, logits in enumerate((expected, computed)):
-            nats[place] += float(F.cross_entropy(logits, window[1:], reduction="sum"))
+        for index, logits in enumerate((expected, computed)):
+            nats[index] += float(F.cross_entropy(logits, window[1:], reduction="sum"))
         text_bytes += int(lengths[window[1:]].sum())
         difference = max(difference, float((expected - computed).abs().max()))
-    bits = [each / math.log(2) / text_bytes for each in nats]
-    return Cost(bits[0], bits[1], difference)
+    return Cost(format.bits_per_byte(nats[0], text_bytes), format.bits_per_byte(nats[1], text_bytes), difference)
 
 
 def export(folder: Path, paths: Sequence[Path] = (), quantised: bool = True) -> Cost:
@@ -84,7 +84,7 @@ def export(folder: Path, paths: Sequence[Path] = (), quantised: bool = True) -> 
     cost = compare(found, Runner(serialised), _windows(found, paths))
     if not math.isfinite(cost.graph_bits):
         raise InputError(f"export: the graph computes no finite numbers; {folder} is left as it was")
-    write_atomically(folder / GRAPH, lambda path: path.write_bytes(serialised))
+    write_atomically(folder / format.GRAPH, lambda path: path.write_bytes(serialised))
     return cost
 
 
@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, OSError, UnicodeDecodeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    path = options.checkpoint / GRAPH
+    path = options.checkpoint / format.GRAPH
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; {cost}")
     return 0
 

@@ -18,10 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from training import checkpoint, dataset
+from training import checkpoint, dataset, format, tokenizer
 from training.checkpoint import Checkpoint
 from training.errors import InputError
-from training.tokenizer import DOCUMENT_START
+from training.format import DOCUMENT_START
 
 WINDOWS_A_BATCH = 8
 
@@ -45,7 +45,7 @@ def measure(found: Checkpoint, token_ids: Tensor, window: int, stride: int, prog
     """
     if len(token_ids) < 2:
         raise InputError("nothing to measure: at least two tokens of text are needed")
-    lengths = torch.tensor([len(token) for token in found.tokenizer.token_bytes()])
+    lengths = torch.from_numpy(tokenizer.byte_lengths(found.tokenizer))
     nats = 0.0
     for inputs, targets in _windows(token_ids, window, stride):
         nats += _negative_log_likelihood(found, inputs, targets)
@@ -54,7 +54,7 @@ def measure(found: Checkpoint, token_ids: Tensor, window: int, stride: int, prog
     predicted = token_ids[1:]
     text_bytes = int(lengths[predicted].sum())
     mean = nats / len(predicted)
-    bits = nats / math.log(2) / text_bytes if text_bytes else math.nan
+    bits = format.bits_per_byte(nats, text_bytes)
     return Surprise(mean, math.exp(mean), bits, len(predicted), text_bytes)
 
 
@@ -86,7 +86,7 @@ def _negative_log_likelihood(found: Checkpoint, inputs: Tensor, targets: Tensor)
 def measure_splits(found: Checkpoint, folder: Path, window: int, stride: int, tokens: int) -> dict[str, Surprise]:
     """Measure the start of the run's own train and validation token files, `tokens` of each (0: all)."""
     try:
-        data = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["prepared"]
+        data = json.loads((folder / format.PROVENANCE).read_text(encoding="utf-8"))["prepared"]
     except (OSError, ValueError, KeyError):
         raise InputError(
             f"{folder}: no provenance.json that names the prepared corpus; give files or folders to measure"
@@ -130,7 +130,7 @@ def _together(parts: list[Surprise]) -> Surprise:
         raise InputError("nothing to measure: no file holds text that can be read")
     tokens, text_bytes = sum(part.tokens for part in parts), sum(part.bytes for part in parts)
     nats = sum(part.nats_per_token * part.tokens for part in parts)
-    return Surprise(nats / tokens, math.exp(nats / tokens), nats / math.log(2) / text_bytes, tokens, text_bytes)
+    return Surprise(nats / tokens, math.exp(nats / tokens), format.bits_per_byte(nats, text_bytes), tokens, text_bytes)
 
 
 def main(arguments: list[str] | None = None) -> int:

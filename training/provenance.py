@@ -8,18 +8,16 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
 from training import metrics
 from training.dataset import Dataset
+from training.devices import Compute
 from training.files import write_text_atomically
 from training.resume import Progress
-
-if TYPE_CHECKING:
-    from training.config import RunConfig
 
 PROVENANCE, CARD = "provenance.json", "README.md"
 HUGGING_FACE_HEADER = [
@@ -39,30 +37,19 @@ PACKAGES = ("torch", "tokenizers", "transformers", "numpy", "safetensors")
 
 
 def write(
-    config: "RunConfig",
-    dataset: Dataset,
-    model: nn.Module,
-    device: torch.device,
-    processes: int,
-    progress: Progress,
+    folder: Path, config: dict[str, Any], dataset: Dataset, model: nn.Module, compute: Compute, progress: Progress
 ) -> None:
-    """Write both files into the run's folder."""
-    folder = Path(config.run.folder)
-    about = describe(config, dataset, model, device, processes, progress)
+    """Write both files into the run's folder; `config` is all its settings as plain data."""
+    about = describe(folder, config, dataset, model, compute, progress)
     write_text_atomically(folder / PROVENANCE, json.dumps(about, indent=1) + "\n")
     write_text_atomically(folder / CARD, card(about))
 
 
 def describe(
-    config: "RunConfig",
-    dataset: Dataset,
-    model: nn.Module,
-    device: torch.device,
-    processes: int,
-    progress: Progress,
+    folder: Path, config: dict[str, Any], dataset: Dataset, model: nn.Module, compute: Compute, progress: Progress
 ) -> dict[str, Any]:
     """All that is known about a run, as plain data."""
-    lines = metrics.read(Path(config.run.folder))
+    lines, start_from = metrics.read(folder), config["run"]["start_from"]
     evaluated = [line for line in lines if "validation_nats" in line]
     return {
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -76,11 +63,11 @@ def describe(
             "processor": _processor(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-            "processes": processes,
+            "device": torch.cuda.get_device_name(compute.device) if compute.device.type == "cuda" else "cpu",
+            "processes": compute.processes.count,
         },
-        "config": config.as_dict(),
-        "before": _training_of(Path(config.run.start_from)) if config.run.start_from else "",
+        "config": config,
+        "before": _training_of(Path(start_from)) if start_from else "",
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "progress": {
             "steps": progress.step,

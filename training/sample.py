@@ -9,8 +9,8 @@ import torch
 from training import checkpoint, prompts
 from training.checkpoint import Checkpoint
 from training.errors import InputError
+from training.format import DOCUMENT_END, DOCUMENT_START
 from training.models.language_model import stream
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START
 
 
 def sample(

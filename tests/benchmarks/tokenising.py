@@ -23,7 +23,7 @@ from training.codebert import CodeBERTTokenizer, pieces_of
 from training.corpus import corpus
 from training.corpus.corpus import CorpusConfig
 from training.errors import InputError
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START
+from training.format import DOCUMENT_END, DOCUMENT_START
 
 LONGEST = 512  # tokens, in CodeBERT's network
 BATCH = 64

@@ -1,7 +1,6 @@
 """Python packages as sources: the running environment's own, and wheels that pip downloads."""
 
 import importlib.metadata
-import os
 import re
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from training import format
 from training.corpus import licences
 from training.corpus.documents import Candidate, Found
 from training.errors import InputError
@@ -62,16 +62,10 @@ def read(path: Path, shown: str, project: str, licence: str, read_limit: int) ->
 
 
 def _library_files(library: Path) -> list[Path]:
-    found = []
-    for folder, subfolders, names in os.walk(library):
-        inside = Path(folder).relative_to(library)
-        subfolders[:] = [
-            name
-            for name in subfolders
-            if name not in _NOT_THE_LIBRARY and (inside / name).as_posix() not in _NOT_THE_LIBRARY
-        ]
-        found += [Path(folder, name) for name in names if name.endswith(".py")]
-    return sorted(found)
+    def enters(folder: Path) -> bool:
+        return not {folder.name, folder.relative_to(library).as_posix()} & _NOT_THE_LIBRARY
+
+    return sorted(format.python_files(library, enters))
 
 
 def _installed_files(distribution: importlib.metadata.Distribution) -> list[tuple[Path, Path]]:

@@ -1,10 +1,10 @@
 """Where documents come from: what each kind of source string means, and folders of code."""
 
-import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from training import format
 from training.corpus import licences, packages, tables
 from training.corpus.documents import Candidate, Found
 from training.errors import InputError
@@ -13,7 +13,6 @@ KINDS = (
     '"environment", a folder, a .csv file or URL, a .parquet, .jsonl or .jsonl.gz file, "packages:FILE", "hub:DATASET"'
 )
 PROJECT_MARKERS = (".git", "pyproject.toml", "setup.py")
-_SKIPPED_FOLDERS = {"node_modules", "__pycache__", "site-packages"}
 
 
 def check(source: str) -> None:
@@ -48,24 +47,12 @@ def find(source: str, content_column: str, downloads: Path, read_limit: int) -> 
 def folder(root: Path, read_limit: int) -> Found:
     """The Python files under a folder: one project, or a folder of projects."""
     root = root.resolve()
-    files = sorted(_files(root))
+    files = sorted(format.python_files(root))
     return Found(len(files), _folder_candidates(root, files, read_limit))
 
 
-def _files(root: Path) -> Iterator[Path]:
-    for place, subfolders, names in os.walk(root):
-        subfolders[:] = [
-            name
-            for name in subfolders
-            if not name.startswith(".")
-            and name not in _SKIPPED_FOLDERS
-            and not Path(place, name, "pyvenv.cfg").exists()  # a virtual environment
-        ]
-        yield from (Path(place, name) for name in names if name.endswith(".py"))
-
-
 def _folder_candidates(root: Path, files: list[Path], read_limit: int) -> Iterator[Candidate]:
-    project_of = cache(lambda place: _project_folder(root, place))
+    project_of = cache(lambda parent: _project_folder(root, parent))
     licence_of = cache(_folder_licence)
     for path in files:
         project = project_of(path.parent)
@@ -73,7 +60,7 @@ def _folder_candidates(root: Path, files: list[Path], read_limit: int) -> Iterat
         yield packages.read(path, shown, packages.normalise(project.name), licence_of(project), read_limit)
 
 
-def _project_folder(root: Path, place: Path) -> Path:
+def _project_folder(root: Path, parent: Path) -> Path:
     """The project that a folder belongs to.
 
     The outermost folder below the root that looks like a repository or package: what lies deeper (examples,
@@ -81,8 +68,8 @@ def _project_folder(root: Path, place: Path) -> Path:
     the root if it looks like one itself; failing that, the root's subfolder.
     """
     below = [
-        root.joinpath(*place.relative_to(root).parts[: depth + 1])
-        for depth in range(len(place.relative_to(root).parts))
+        root.joinpath(*parent.relative_to(root).parts[: depth + 1])
+        for depth in range(len(parent.relative_to(root).parts))
     ]
     marked = next((candidate for candidate in below if _is_project(candidate)), None)
     if marked is not None:
@@ -90,8 +77,8 @@ def _project_folder(root: Path, place: Path) -> Path:
     return root if not below or _is_project(root) or (root / "__init__.py").exists() else below[0]
 
 
-def _is_project(place: Path) -> bool:
-    return any((place / marker).exists() for marker in PROJECT_MARKERS)
+def _is_project(folder: Path) -> bool:
+    return any((folder / marker).exists() for marker in PROJECT_MARKERS)
 
 
 def _folder_licence(project: Path) -> str:
