@@ -31,6 +31,8 @@ NAMES = st.sampled_from(["MIT", "BSD-3-Clause", "Apache-2.0", "GPL-3.0-only", "M
         ("GPL-2.0 WITH Classpath-exception-2.0", "GPL-2.0 WITH Classpath-exception-2.0", False),
         ("MPL-2.0 AND MIT", "MPL-2.0 AND MIT", False),
         ("MIT OR", "MIT OR", False),
+        ("MIT AND ISC AND", "MIT AND ISC AND", False),
+        ("MIT OR GPL 3", "MIT OR GPL 3", False),
         ("(MIT OR ISC", "(MIT OR ISC", False),
         ("MIT OR ISC)", "MIT OR ISC)", False),
         ("Proprietary", "Proprietary", False),

@@ -175,6 +175,7 @@ def test_no_package_at_all_is_an_error(tmp_path: Path, monkeypatch: pytest.Monke
     ("text", "message"),
     [
         ("# nothing\n", "found none"),
+        ("good==1.+_\n", r"names.txt:1: expected a package name"),
         ("good\nnot a name!\n", r"names.txt:2: expected a package name"),
         (None, "not readable"),
     ],
@@ -199,6 +200,16 @@ def test_our_own_list_of_packages_is_readable() -> None:
     requirements = packages._read_list(path)
     assert 20 <= len(requirements) <= 40
     assert requirements == sorted(requirements)
+
+
+def test_a_release_is_newer_than_what_led_to_it(tmp_path: Path) -> None:
+    for version in ("0.9", "1.0.dev3", "1.0rc1", "1.0"):
+        wheel(tmp_path, "thing", version, {"a.py": "a = 1\n"})
+    (tmp_path / "no-wheel.whl").touch()
+    assert packages.wheel_of(tmp_path, "thing") == tmp_path / "thing-1.0-py3-none-any.whl"
+    assert packages.wheel_of(tmp_path, "Thing", "1.0.0") == tmp_path / "thing-1.0-py3-none-any.whl"
+    assert packages.wheel_of(tmp_path, "thing", "1.0.dev3") == tmp_path / "thing-1.0.dev3-py3-none-any.whl"
+    assert packages.wheel_of(tmp_path, "thing", "2") is None
 
 
 # CSV

@@ -13,6 +13,8 @@ from email.parser import BytesParser
 from functools import partial
 from pathlib import Path
 
+from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 from tqdm import tqdm
 
 from training import format
@@ -29,18 +31,13 @@ _REQUIREMENT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:==\s*([A-Za-z0-9.
 _LICENCE_FILE = re.compile(r"\.dist-info/(licenses/)?(LICEN[CS]E|COPYING)[^/]*$", re.IGNORECASE)
 
 
-def normalise(name: str) -> str:
-    """A package name in the one spelling that PEP 503 gives it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def environment(read_limit: int) -> Found:
     """The Python code of the running interpreter: the standard library and each installed distribution."""
     library = Path(sysconfig.get_paths()["stdlib"])
     files = [(path, path.relative_to(library), "python", "PSF-2.0") for path in _library_files(library)]
-    by_name: dict[str, importlib.metadata.Distribution] = {}
+    by_name: dict[NormalizedName, importlib.metadata.Distribution] = {}
     for distribution in importlib.metadata.distributions():
-        name = normalise(distribution.metadata["Name"] or "")
+        name = canonicalize_name(distribution.metadata["Name"] or "")
         if name and name != OURSELVES:
             by_name.setdefault(name, distribution)  # the first on the path is the one that is imported
     for name, distribution in sorted(by_name.items()):
@@ -124,9 +121,12 @@ def wheel_of(downloads: Path, name: str, version: str = "") -> Path | None:
     """The wheel of a package among the downloads: the newest, or the one of the version asked for."""
     wheels = []
     for path in downloads.glob("*.whl"):
-        parts = path.name.split("-")
-        if normalise(parts[0]) == normalise(name) and (not version or parts[1] == version):
-            wheels.append(([int(number) for number in re.findall(r"\d+", parts[1])], path.name, path))
+        try:
+            project, release, build, _ = parse_wheel_filename(path.name)
+        except InvalidWheelFilename:
+            continue
+        if project == canonicalize_name(name) and (not version or release == Version(version)):
+            wheels.append((release, build, path.name, path))
     return max(wheels)[-1] if wheels else None
 
 
@@ -140,14 +140,26 @@ def _read_list(path: Path) -> list[tuple[str, str]]:
     requirements: dict[tuple[str, str], None] = {}  # a set that keeps its order
     for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()
-        match = _REQUIREMENT.match(text)
-        if text and match is None:
-            raise InputError(f"{path}:{number}: expected a package name, or name==version; found {text!r}")
-        if match is not None:
-            requirements[match[1], match[2] or ""] = None
+        if text:
+            try:
+                requirements[_requirement(text)] = None
+            except ValueError:
+                raise InputError(
+                    f"{path}:{number}: expected a package name, or name==version; found {text!r}"
+                ) from None
     if not requirements:
         raise InputError(f"corpus.sources: expected package names, one a line, in {path}; found none")
     return list(requirements)
+
+
+def _requirement(text: str) -> tuple[str, str]:
+    """Name and version ("": any) in a line of a list; raises ValueError for anything else."""
+    match = _REQUIREMENT.match(text)
+    if match is None:
+        raise ValueError(text)
+    if match[2]:
+        Version(match[2])
+    return match[1], match[2] or ""
 
 
 def _download(downloads: Path, name: str, version: str) -> str:
@@ -178,12 +190,12 @@ def _wheel_candidates(
     missing: Sequence[str], wheels: Sequence[tuple[str, Path]], read_limit: int
 ) -> Iterator[Candidate]:
     for name in missing:
-        yield Candidate("", "", normalise(name), licences.UNKNOWN, dropped="unavailable")
+        yield Candidate("", "", canonicalize_name(name), licences.UNKNOWN, dropped="unavailable")
     for name, wheel in wheels:
         label = "-".join(wheel.name.split("-")[:2])  # name-version: the path says which release it was
         with zipfile.ZipFile(wheel) as archive:
             licence = _wheel_licence(archive)
-            candidate = partial(Candidate, project=normalise(name), licence=licence)
+            candidate = partial(Candidate, project=canonicalize_name(name), licence=licence)
             for member in _members(wheel):
                 shown = f"{label}/{member.filename}"
                 try:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from training import format
 from training.corpus import licences, packages, tables
 from training.corpus.documents import Candidate, Found
@@ -57,7 +59,7 @@ def _folder_candidates(root: Path, files: list[Path], read_limit: int) -> Iterat
     for path in files:
         project = project_of(path.parent)
         shown = path.relative_to(project).as_posix()
-        yield packages.read(path, shown, packages.normalise(project.name), licence_of(project), read_limit)
+        yield packages.read(path, shown, canonicalize_name(project.name), licence_of(project), read_limit)
 
 
 def _project_folder(root: Path, parent: Path) -> Path:
