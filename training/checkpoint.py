@@ -39,6 +39,7 @@ class Checkpoint:
     """What a checkpoint folder holds: the model in evaluation mode, its tokenizer, and config.json as it is."""
 
     model: Any
+    """A `LanguageModel` that is a module of PyTorch too: no type says both."""
     tokenizer: Tokenizer
     card: dict[str, Any]
 
