@@ -104,11 +104,11 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
 
 def copy_weights(folder: Path, model: nn.Module, model_config: Any) -> None:
     """Put a checkpoint's weights into a model with this configuration; InputError where it is not the checkpoint's."""
-    _, found = _model_config(folder, _read_config(folder))
-    if found != model_config:
+    _, its_config = _model_config(folder, _read_config(folder))
+    if its_config != model_config:
         raise InputError(
             f"run.start_from: expected a checkpoint of the table [model], {model_config}; "
-            f"found {found} in {folder}. Give its settings, or start without it"
+            f"found {its_config} in {folder}. Give its settings, or start without it"
         )
     model.load_state_dict(load(folder).model.state_dict())
 
@@ -150,10 +150,10 @@ def _model_config(folder: Path, config: dict[str, Any]) -> tuple[str, Any]:
     ours = config.get("lineahead")
     if ours is None:
         return "decoder", _from_hugging_face(folder, config)
-    found = ours.get("format_version")
-    if found != FORMAT_VERSION:
+    version = ours.get("format_version")
+    if version != FORMAT_VERSION:
         raise InputError(
-            f"{folder}: expected checkpoint format version {FORMAT_VERSION}, found {found}; "
+            f"{folder}: expected checkpoint format version {FORMAT_VERSION}, found {version}; "
             "use the version of lineahead that wrote it"
         )
     kind = ours.get("kind")
@@ -168,7 +168,7 @@ def _model_config(folder: Path, config: dict[str, Any]) -> tuple[str, Any]:
 def _to_hugging_face(config: DecoderConfig, tokenizer: Tokenizer) -> dict[str, Any]:
     """config.json for a decoder of ours, under the names that transformers uses."""
     switches = (config.qk_norm, config.qkv_bias)
-    shape = next((name for name, found in HUGGING_FACE_SHAPES.items() if found == switches), None)
+    shape = next((name for name, shown in HUGGING_FACE_SHAPES.items() if shown == switches), None)
     if shape is None:
         raise InputError("model: qk_norm together with qkv_bias is no known shape; switch one off")
     return {

@@ -172,10 +172,10 @@ def pieces_of(text: str) -> list[str]:
 
 
 def _codebert_id(tokenizer: HuggingFaceTokenizer, token: str) -> int:
-    found = tokenizer.token_to_id(token)
-    if found is None:
+    token_id = tokenizer.token_to_id(token)
+    if token_id is None:
         raise InputError(f"tokenizer: expected CodeBERT's, with its special tokens; found one without {token}")
-    return int(found)
+    return int(token_id)
 
 
 def open_codebert(folder: str) -> Any:

@@ -81,9 +81,9 @@ def load(folder: Path) -> Dataset:
     """Open a prepared folder; the token files are mapped, not read."""
     try:
         about = json.loads((folder / "dataset.json").read_text())
-        found = about["settings"]["format_version"]
-        if found != FORMAT_VERSION:
-            raise InputError(f"{folder}: expected format version {FORMAT_VERSION}, found {found}; delete the folder")
+        version = about["settings"]["format_version"]
+        if version != FORMAT_VERSION:
+            raise InputError(f"{folder}: expected format version {FORMAT_VERSION}, found {version}; delete the folder")
         splits = {}
         for split in SPLITS:
             entry = about["splits"][split]

@@ -63,12 +63,12 @@ class Runner:
 
 
 @torch.inference_mode()
-def compare(found: Checkpoint, runner: Runner, windows: Sequence[Tensor]) -> Cost:
+def compare(opened: Checkpoint, runner: Runner, windows: Sequence[Tensor]) -> Cost:
     """Both on the same windows of token ids."""
-    lengths = torch.from_numpy(tokenizer.byte_lengths(found.tokenizer))
+    lengths = torch.from_numpy(tokenizer.byte_lengths(opened.tokenizer))
     nats, text_bytes, difference = [0.0, 0.0], 0, 0.0
     for window in windows:
-        expected = found.model(window[None, :-1])[0][0]
+        expected = opened.model(window[None, :-1])[0][0]
         computed = runner.logits(window[:-1])
         for index, logits in enumerate((expected, computed)):
             nats[index] += float(F.cross_entropy(logits, window[1:], reduction="sum"))
@@ -79,24 +79,24 @@ def compare(found: Checkpoint, runner: Runner, windows: Sequence[Tensor]) -> Cos
 
 def export(folder: Path, paths: Sequence[Path] = (), quantised: bool = True) -> Cost:
     """Write model.onnx into a checkpoint folder, whole or not at all, once it is checked against the checkpoint."""
-    found = checkpoint.load(folder)
-    serialised = graph.build(found, quantised).SerializeToString()
-    cost = compare(found, Runner(serialised), _windows(found, paths))
+    opened = checkpoint.load(folder)
+    serialised = graph.build(opened, quantised).SerializeToString()
+    cost = compare(opened, Runner(serialised), _windows(opened, paths))
     if not math.isfinite(cost.graph_bits):
         raise InputError(f"export: the graph computes no finite numbers; {folder} is left as it was")
     write_atomically(folder / format.GRAPH, lambda path: path.write_bytes(serialised))
     return cost
 
 
-def _windows(found: Checkpoint, paths: Sequence[Path]) -> list[Tensor]:
+def _windows(opened: Checkpoint, paths: Sequence[Path]) -> list[Tensor]:
     """Windows of token ids from files; without any, from modules of the standard library."""
     if not paths:
         names = ("argparse", "ast", "configparser", "dataclasses", "inspect", "pathlib", "shutil", "tarfile")
         paths = [Path(sysconfig.get_paths()["stdlib"]) / f"{name}.py" for name in names]
-    size = min(found.model.context_window_size, 512)
+    size = min(opened.model.context_window_size, 512)
     windows: list[Tensor] = []
     for path in paths:
-        token_ids = torch.tensor(found.tokenizer.encode(path.read_text(encoding="utf-8")))
+        token_ids = torch.tensor(opened.tokenizer.encode(path.read_text(encoding="utf-8")))
         windows += [part for part in torch.split(token_ids, size)[:4] if len(part) > 1]
     if not windows:
         raise InputError("export: expected files with code to check the graph on; found none")

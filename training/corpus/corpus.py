@@ -98,8 +98,8 @@ def _documents(config: CorpusConfig, report: CorpusReport) -> Iterator[Document]
     duplicates = Duplicates(config.near_duplicate_threshold)
     with Workers[_Inspected, Verdict](partial(judge, limits=limits)) as workers:
         for source in config.sources:
-            found = sources.find(source, config.content_column, Path(config.downloads), config.max_bytes + 1)
-            for document in _from_source(source, found, config, report, workers, duplicates):
+            contents = sources.find(source, config.content_column, Path(config.downloads), config.max_bytes + 1)
+            for document in _from_source(source, contents, config, report, workers, duplicates):
                 yield document
                 if report.documents == config.limit:
                     break
@@ -110,7 +110,7 @@ def _documents(config: CorpusConfig, report: CorpusReport) -> Iterator[Document]
 
 def _from_source(
     source: str,
-    found: Found,
+    contents: Found,
     config: CorpusConfig,
     report: CorpusReport,
     workers: Workers[_Inspected, Verdict],
@@ -118,8 +118,8 @@ def _from_source(
 ) -> Iterator[Document]:
     kept = dropped = 0
     interval = 0.2 if sys.stderr.isatty() else 20.0  # seconds; a log file wants few lines
-    with tqdm(total=found.total, desc=source, unit="doc", mininterval=interval, dynamic_ncols=True) as bar:
-        inspected = (_inspect(candidate, config) for candidate in found.candidates)
+    with tqdm(total=contents.total, desc=source, unit="doc", mininterval=interval, dynamic_ncols=True) as bar:
+        inspected = (_inspect(candidate, config) for candidate in contents.candidates)
         for (candidate, reason), text, verdict in workers.map(inspected):
             if not reason and verdict is None:
                 reason = "crashed_parser"

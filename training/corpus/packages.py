@@ -73,11 +73,11 @@ def _installed_files(distribution: importlib.metadata.Distribution) -> list[tupl
         return [(Path(str(distribution.locate_file(path))), path) for path in sorted(relatives)]
     top_level = (distribution.read_text("top_level.txt") or distribution.metadata["Name"]).split()
     root = Path(str(distribution.locate_file("")))
-    found: set[Path] = set()
+    paths: set[Path] = set()
     for name in top_level:
-        found.update((root / name).rglob("*.py"))
-        found.update(path for path in [root / f"{name}.py"] if path.is_file())
-    return [(path, path.relative_to(root)) for path in sorted(found)]
+        paths.update((root / name).rglob("*.py"))
+        paths.update(path for path in [root / f"{name}.py"] if path.is_file())
+    return [(path, path.relative_to(root)) for path in sorted(paths)]
 
 
 def _installed_licence(distribution: importlib.metadata.Distribution) -> str:
@@ -107,14 +107,14 @@ def from_list(file: str, downloads: Path, read_limit: int) -> Found:
                 missing.append(name)
                 tqdm.write(f"packages: {name} cannot be had as a wheel: {problem}", file=sys.stderr)
     wheels = [(name, wheel_of(downloads, name, version)) for name, version in requirements if name not in missing]
-    found = [(name, wheel) for name, wheel in wheels if wheel is not None]
-    if not found:
+    present = [(name, wheel) for name, wheel in wheels if wheel is not None]
+    if not present:
         raise InputError(
             f"corpus.sources: none of the {len(requirements)} packages in {file} can be downloaded as a wheel "
             f"(the last answer: {problem}); check the network and the names, or put wheels into {downloads}"
         )
-    total = len(missing) + sum(len(_members(wheel)) for _, wheel in found)
-    return Found(total, _wheel_candidates(missing, found, read_limit))
+    total = len(missing) + sum(len(_members(wheel)) for _, wheel in present)
+    return Found(total, _wheel_candidates(missing, present, read_limit))
 
 
 def wheel_of(downloads: Path, name: str, version: str = "") -> Path | None:

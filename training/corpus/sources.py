@@ -86,7 +86,7 @@ def _is_project(folder: Path) -> bool:
 def _folder_licence(project: Path) -> str:
     for path in sorted(project.iterdir()):
         if path.name.upper().startswith(("LICENSE", "LICENCE", "COPYING")) and path.is_file():
-            found = licences.of_text(path.read_text(encoding="utf-8", errors="replace"))
-            if found != licences.UNKNOWN:
-                return found
+            licence = licences.of_text(path.read_text(encoding="utf-8", errors="replace"))
+            if licence != licences.UNKNOWN:
+                return licence
     return licences.UNKNOWN
