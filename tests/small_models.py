@@ -2,8 +2,9 @@
 
 from functools import cache
 
+from training import bpe
+from training.bpe import BPETokenizer, Pattern
 from training.models.decoder import DecoderConfig
-from training.tokenizer import BPETokenizer, TokenizerConfig, train_bpe
 
 SOURCE = '''import os
 
@@ -36,9 +37,9 @@ def total_size(folder):
 
 
 @cache
-def small_tokenizer(pattern: str = "line") -> BPETokenizer:
+def small_tokenizer(pattern: Pattern = "line") -> BPETokenizer:
     """A BPE of at most 600 tokens, trained on SOURCE."""
-    return train_bpe(TokenizerConfig(vocab_size=600, pattern=pattern), iter([SOURCE] * 20))
+    return bpe.train(iter([SOURCE] * 20), 600, pattern)
 
 
 def small_decoder_config() -> DecoderConfig:

@@ -10,7 +10,7 @@ from small_models import SOURCE, small_tokenizer
 from training.batches import BatchConfig, TrainingBatches, evaluation_rows
 from training.dataset import TokenFile
 from training.errors import InputError
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, PADDING
+from training.format import DOCUMENT_END, DOCUMENT_START, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, PADDING
 
 TOKENIZER = small_tokenizer()
 SPECIAL = {

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks import tokenising
 from hypothesis import given
 from hypothesis import strategies as st
 from small_models import SOURCE
 
-from training import benchmark_tokenising, checkpoint, codebert, corpus, dataset, prompts, run, sample, tokenizer
+from training import checkpoint, codebert, dataset, prompts, run, sample, tokenizer
 from training.codebert import CodeBERTTokenizer
-from training.corpus import Document
+from training.corpus import corpus
+from training.corpus.documents import Document
 from training.errors import InputError
+from training.format import DOCUMENT_END, DOCUMENT_START, PADDING
 from training.models.bigram import BigramConfig, BigramLanguageModel
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START, PADDING, TokenizerConfig
 
 BYTES = "".join(map(chr, range(1, 256)))  # of Latin-1: every byte of UTF-8 that ASCII and two-byte letters have
 
@@ -196,21 +198,16 @@ def test_filling_in_the_middle_needs_its_tokens(
     assert "batches.fim_rate: this tokenizer has no fill-in-the-middle tokens" in capsys.readouterr().err
 
 
-def test_an_unknown_kind_is_named() -> None:
-    with pytest.raises(InputError, match="expected one of bpe, codebert, checkpoint; found 'characters'"):
-        tokenizer.train(TokenizerConfig(kind="characters"), iter([]))
-
-
 def test_the_benchmark_prints_both_ways(
     codebert_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     documents = [Document(SOURCE * repeats, "", "", "", "", "train") for repeats in (1, 9)]
     monkeypatch.setattr(corpus, "read_documents", lambda _: iter(documents))
-    assert benchmark_tokenising.main(["--tokens", "3000", "--folder", str(codebert_folder)]) == 0
+    assert tokenising.main(["--tokens", "3000", "--folder", str(codebert_folder)]) == 0
     shown = capsys.readouterr().out
     assert "times faster" in shown
     texts = [document.text for document in documents]
-    whole = benchmark_tokenising.our_way(texts, codebert.reindexed(str(codebert_folder), iter(texts)))
-    cut = benchmark_tokenising.course_way(texts, codebert.open_codebert(str(codebert_folder)))
+    whole = tokenising.our_way(texts, codebert.reindexed(str(codebert_folder), iter(texts)))
+    cut = tokenising.course_way(texts, codebert.open_codebert(str(codebert_folder)))
     assert f"{len(cut) - len(whole):+,} tokens by cutting words" in shown
     assert len(cut) > len(whole)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training import sources
-from training.corpus import CorpusConfig, CorpusReport, Document, read_documents, split_of
-from training.documents import Candidate, Found
+from training.corpus import sources
+from training.corpus.corpus import CorpusConfig, read_documents, split_of
+from training.corpus.documents import Candidate, Document, Found
+from training.corpus.tally import CorpusReport
 from training.errors import InputError
 
 
@@ -113,7 +114,7 @@ def test_the_limit_stops_early_and_leaves_no_process(repositories: Path) -> None
     documents = read_documents(settings(repositories))
     next(documents)
     documents.close()  # type: ignore[attr-defined]
-    assert not [child for child in psutil.Process().children() if "training.workers" in child.cmdline()]
+    assert not [child for child in psutil.Process().children() if "training.corpus.workers" in child.cmdline()]
 
 
 def test_duplicates_across_sources_go_one_way_only(repositories: Path, tmp_path: Path) -> None:
@@ -164,8 +165,6 @@ def test_the_report(repositories: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"licences": "some"}, r"corpus\.licences: expected one of any, permissive; found 'some'"),
-        ({"split": "file"}, r"corpus\.split: expected one of project, stream"),
         ({"validation_share": 1.0}, r"corpus\.validation_share: expected 0 or more"),
         ({"near_duplicate_threshold": 80}, r"corpus\.near_duplicate_threshold: expected 0 \(off\) to 1"),
         ({"limit": 0}, r"corpus\.limit: expected 1 or more"),

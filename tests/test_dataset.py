@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training import corpus, dataset, tokenizer
-from training.corpus import CorpusConfig
+from training import dataset, tokenizer
+from training.corpus import corpus
+from training.corpus.corpus import CorpusConfig
 from training.dataset import Dataset
 from training.errors import InputError
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START, SPECIAL_TOKENS, TokenizerConfig
+from training.format import DOCUMENT_END, DOCUMENT_START, SPECIAL_TOKENS
+from training.tokenizer import TokenizerConfig
 
 TOKENIZER = TokenizerConfig(vocab_size=600)
 

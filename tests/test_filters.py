@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.filters import Duplicates, Limits, Verdict, clean, digest, judge, judge_path, minhash
+from training.corpus.filters import Duplicates, Limits, Verdict, clean, digest, judge, judge_path, minhash
 
 LIMITS = Limits(min_bytes=20, max_bytes=20_000, max_line_length=200, max_mean_line_length=80, signature=True)
 
@@ -130,6 +130,6 @@ def judge_words(words: list[str]) -> Verdict:
 
 
 def test_signatures_are_the_same_in_every_process() -> None:
-    code = "from training.filters import minhash; print(minhash('a b c d e f g').digest()[:4])"
+    code = "from training.corpus.filters import minhash; print(minhash('a b c d e f g').digest()[:4])"
     elsewhere = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert elsewhere.stdout.strip() == str(minhash("a b c d e f g").digest()[:4])

@@ -12,8 +12,10 @@ import torch.nn.functional as F
 from small_models import small_tokenizer
 from torch import Tensor
 
-from training import checkpoint, config, dataset, ladder, loop, metrics, perplexity, run, sample, throughput
+from training import checkpoint, config, dataset, ladder, metrics, perplexity, run, sample, throughput
 from training.batches import TrainingBatches
+from training.devices import Compute
+from training.evaluation import Evaluation, evaluate
 from training.ladder import STEPS
 from training.models import MODELS
 from training.models.attention import Head, MultiHeadAttention, MultiHeadedAttentionLM, SingleHeadedAttentionLM
@@ -307,8 +309,9 @@ def test_evaluate_is_what_estimate_loss_gives(tiny_ladder: Path) -> None:
     folder = tiny_ladder / "transformer-cpu"
     about = json.loads((folder / "provenance.json").read_text())
     settings, prepared = config.from_dict(about["config"]), dataset.load(Path(about["prepared"]))
+    evaluation = Evaluation(prepared, 32, 8, settings.batches.micro_batch_size)
     model = checkpoint.load(folder).model
-    measured = loop.evaluate(model, prepared, "validation", settings, torch.device("cpu"), torch.float32)
+    measured = evaluate(model, evaluation, "validation", Compute(torch.device("cpu"), torch.float32))
     tokens = torch.from_numpy(prepared.splits["validation"].tokens.astype("int64"))
     windows = (len(tokens) - 1) // 32
     starts = [int(start) * 32 for start in torch.linspace(0, windows - 1, 8).double().floor()]

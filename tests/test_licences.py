@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training import licences
-from training.licences import is_permissive, normalise, of_metadata, of_text
+from training.corpus import licences
+from training.corpus.licences import is_permissive, normalise, of_metadata, of_text
 
 MIT_TEXT = "Permission is hereby granted, free of charge, to any person\nobtaining a copy of this software"
 BSD_TEXT = "Redistribution and use in source and binary forms, with or without\nmodification, are permitted"
@@ -31,6 +31,8 @@ NAMES = st.sampled_from(["MIT", "BSD-3-Clause", "Apache-2.0", "GPL-3.0-only", "M
         ("GPL-2.0 WITH Classpath-exception-2.0", "GPL-2.0 WITH Classpath-exception-2.0", False),
         ("MPL-2.0 AND MIT", "MPL-2.0 AND MIT", False),
         ("MIT OR", "MIT OR", False),
+        ("MIT AND ISC AND", "MIT AND ISC AND", False),
+        ("MIT OR GPL 3", "MIT OR GPL 3", False),
         ("(MIT OR ISC", "(MIT OR ISC", False),
         ("MIT OR ISC)", "MIT OR ISC)", False),
         ("Proprietary", "Proprietary", False),

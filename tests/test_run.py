@@ -180,7 +180,7 @@ def test_a_diverging_run_stops_with_advice(
     ("override", "message"),
     [
         ("corpus.sources=['/no/such/folder']", "/no/such/folder"),
-        ("loop.device=tpu", 'loop.device: expected "auto", "cpu" or "cuda"'),
+        ("loop.device=tpu", "loop.device: expected one of auto, cpu, cuda; found 'tpu'"),
         ("loop.precision=int3", "loop.precision"),
         ("loop.weights=int3", "loop.weights"),
         ("optimizer.kind=sgd", "optimizer.kind"),

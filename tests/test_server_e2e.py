@@ -20,8 +20,8 @@ from small_models import SOURCE, small_decoder_config, small_tokenizer
 from lineahead.commands import demo
 from lineahead.lsp.server import READY
 from training import checkpoint
+from training.format import DOCUMENT_END, DOCUMENT_START
 from training.models.decoder import Decoder
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START
 
 WAIT_SECONDS = 60
 SERVER = (sys.executable, "-m", "lineahead", "serve")

@@ -10,7 +10,7 @@ from small_models import SOURCE, small_tokenizer
 
 from lineahead.engine.vocabulary import FillInTheMiddle, Vocabulary
 from lineahead.suggest.prompt import HEALED_BYTES, Prompt, build
-from training.tokenizer import FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
+from training.format import FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 
 VOCABULARY = small_vocabulary()
 TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text("ab_ \t\n\r().'é例𝔘")

@@ -132,7 +132,7 @@ def test_the_status_names_the_model_of_the_command_line(tmp_path: Path) -> None:
     client.wait_ready()
     status = client.ask("lineahead/status", {})["result"]
     assert status["model"] == str(tmp_path / "none")
-    assert "expected a checkpoint folder, found nothing" in status["message"]
+    assert "expected a checkpoint folder" in status["message"]
     assert client.close() == 0
 
 

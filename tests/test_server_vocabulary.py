@@ -11,7 +11,7 @@ from lineahead.engine import vocabulary
 from lineahead.engine.errors import ModelError
 from lineahead.engine.open import BUNDLED_MODEL
 from training import tokenizer as training_tokenizer
-from training.tokenizer import DOCUMENT_START, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
+from training.format import DOCUMENT_START, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 
 
 def test_it_is_what_training_knows(tmp_path: Path) -> None:

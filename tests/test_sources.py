@@ -15,8 +15,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from training import packages, sources, tables
-from training.documents import Candidate
+from training.corpus import packages, sources, tables
+from training.corpus.documents import Candidate
 from training.errors import InputError
 
 MIT_TEXT = "Permission is hereby granted, free of charge, to any person obtaining a copy of this software"
@@ -175,6 +175,7 @@ def test_no_package_at_all_is_an_error(tmp_path: Path, monkeypatch: pytest.Monke
     ("text", "message"),
     [
         ("# nothing\n", "found none"),
+        ("good==1.+_\n", r"names.txt:1: expected a package name"),
         ("good\nnot a name!\n", r"names.txt:2: expected a package name"),
         (None, "not readable"),
     ],
@@ -195,10 +196,20 @@ def test_a_broken_wheel_is_an_error_that_names_it(tmp_path: Path) -> None:
 
 
 def test_our_own_list_of_packages_is_readable() -> None:
-    path = Path(packages.__file__).parent / "corpora" / "packages.txt"
+    path = Path(packages.__file__).parents[1] / "corpora" / "packages.txt"
     requirements = packages._read_list(path)
     assert 20 <= len(requirements) <= 40
     assert requirements == sorted(requirements)
+
+
+def test_a_release_is_newer_than_what_led_to_it(tmp_path: Path) -> None:
+    for version in ("0.9", "1.0.dev3", "1.0rc1", "1.0"):
+        wheel(tmp_path, "thing", version, {"a.py": "a = 1\n"})
+    (tmp_path / "no-wheel.whl").touch()
+    assert packages.wheel_of(tmp_path, "thing") == tmp_path / "thing-1.0-py3-none-any.whl"
+    assert packages.wheel_of(tmp_path, "Thing", "1.0.0") == tmp_path / "thing-1.0-py3-none-any.whl"
+    assert packages.wheel_of(tmp_path, "thing", "1.0.dev3") == tmp_path / "thing-1.0.dev3-py3-none-any.whl"
+    assert packages.wheel_of(tmp_path, "thing", "2") is None
 
 
 # CSV

@@ -16,13 +16,12 @@ from torch import Tensor, nn
 
 from training import codebert, perplexity
 from training.batches import BatchConfig, TrainingBatches
-from training.benchmark_tokenising import pieces_of
 from training.checkpoint import Checkpoint
 from training.dataset import TokenFile
+from training.format import DOCUMENT_END, DOCUMENT_START
 from training.models.attention import Head, MultiHeadedAttentionLM, SingleHeadedAttentionLM, causal_weights
 from training.models.bigram import BigramLanguageModel, BigramWithWordEmbeddingsLM
 from training.models.transformer import TransformerLM
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +99,7 @@ def test_theory_0_2_the_warning_counts_tokens_and_the_course_cut_characters(
 def test_theory_0_2_pieces_cut_words_and_need_more_tokens(codebert_folder: Path) -> None:
     theirs = codebert.open_codebert(str(codebert_folder))
     text = SOURCE * 20
-    pieces = pieces_of(text)
+    pieces = codebert.pieces_of(text)
     cut = [token for piece in pieces for token in theirs.encode(piece, add_special_tokens=False)]
     whole = theirs.encode(text, add_special_tokens=False)
     assert theirs.decode(cut) == theirs.decode(whole) == text

@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from training import workers
-from training.workers import Workers
+from training.corpus import workers
+from training.corpus.workers import Workers
 
 
 def test_workers_keep_the_order_and_read_no_further_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +53,7 @@ def test_an_error_in_a_worker_arrives() -> None:
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
-        "import time\nfrom training.workers import Workers\n"
+        "import time\nfrom training.corpus.workers import Workers\n"
         "pool = Workers(len, count=2)\n"
         "list(pool.map((n, 'x' * 300_000) for n in range(4)))\n"
         "print('ready', flush=True)\ntime.sleep(60)\n"

@@ -7,6 +7,9 @@ That is the "SPM" order of Bavarian et al., "Efficient Training of Language Mode
 Middle" (2022), so a person's typing only ever appends to the prompt.
 """
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,16 +20,10 @@ from torch import Tensor
 
 from training.dataset import TokenFile
 from training.errors import InputError
+from training.format import DOCUMENT_END, DOCUMENT_START, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, PADDING
 from training.models.language_model import IGNORED_TARGET
-from training.tokenizer import (
-    DOCUMENT_END,
-    DOCUMENT_START,
-    FIM_MIDDLE,
-    FIM_PREFIX,
-    FIM_SUFFIX,
-    PADDING,
-    Tokenizer,
-)
+from training.processes import Processes
+from training.tokenizer import Tokenizer
 
 SMALLEST_FRAGMENT = 16  # tokens; shorter pieces of documents are not worth rearranging
 RETOKENISING_GROWTH = 12  # tokens left free: a cut text may need a few more tokens than the whole one
@@ -54,7 +51,7 @@ class TrainingBatches:
     """Rows of shuffled, packed, partly rearranged training text."""
 
     def __init__(self, config: BatchConfig, split: TokenFile, tokenizer: Tokenizer, seed: int) -> None:
-        self._config, self._tokens, self._tokenizer, self._seed = config, split.tokens, tokenizer, seed
+        self.config, self._tokens, self._tokenizer, self._seed = config, split.tokens, tokenizer, seed
         self._windows = (len(split.tokens) - 1) // config.sequence_length - 1
         if self._windows < 1:
             raise InputError(
@@ -66,23 +63,30 @@ class TrainingBatches:
         if config.fim_rate > 0 and None in self._special.values():
             raise InputError("batches.fim_rate: this tokenizer has no fill-in-the-middle tokens; set it to 0")
 
+    @property
+    def tokens_a_step(self) -> int:
+        """Tokens of one optimizer step, over all processes."""
+        return self.config.batch_size * self.config.sequence_length
+
     def rows(self, step: int, first: int, count: int) -> tuple[Tensor, Tensor]:
         """Rows first … first + count − 1 of step `step`'s batch: inputs and targets, each (count, T)."""
-        places = [step * self._config.batch_size + row for row in range(first, first + count)]
-        windows = [self._window(place) for place in places]
-        if self._config.fim_rate > 0:
-            windows = self._rearrange(windows, [np.random.default_rng([self._seed, 1, place]) for place in places])
+        positions = [step * self.config.batch_size + row for row in range(first, first + count)]
+        windows = [self._window(position) for position in positions]
+        if self.config.fim_rate > 0:
+            windows = self._rearrange(
+                windows, [np.random.default_rng([self._seed, 1, position]) for position in positions]
+            )
         rows = torch.from_numpy(np.stack(windows))
         inputs, targets = rows[:, :-1], rows[:, 1:]
-        if self._config.fim_rate > 0:
+        if self.config.fim_rate > 0:
             targets = torch.where(targets == self._id(PADDING), IGNORED_TARGET, targets)
         return inputs, targets
 
-    def _window(self, place: int) -> NDArray[np.int64]:
-        epoch, index = divmod(place, self._windows)
-        offset, order = _epoch_order(self._seed, epoch, self._windows, self._config.sequence_length)
-        start = offset + int(order[index]) * self._config.sequence_length
-        return np.asarray(self._tokens[start : start + self._config.sequence_length + 1], dtype=np.int64)
+    def _window(self, position: int) -> NDArray[np.int64]:
+        epoch, index = divmod(position, self._windows)
+        offset, order = _epoch_order(self._seed, epoch, self._windows, self.config.sequence_length)
+        start = offset + int(order[index]) * self.config.sequence_length
+        return np.asarray(self._tokens[start : start + self.config.sequence_length + 1], dtype=np.int64)
 
     def _rearrange(
         self, windows: list[NDArray[np.int64]], generators: list[np.random.Generator]
@@ -98,8 +102,8 @@ class TrainingBatches:
             row: list[int] = []
             for part in plan:
                 row += self._fill_in_the_middle(part, next(encoded), next(encoded)) if isinstance(part, _Cut) else part
-            padding = [self._id(PADDING)] * (self._config.sequence_length + 1 - len(row))
-            rows.append(np.array((row + padding)[: self._config.sequence_length + 1], dtype=np.int64))
+            padding = [self._id(PADDING)] * (self.config.sequence_length + 1 - len(row))
+            rows.append(np.array((row + padding)[: self.config.sequence_length + 1], dtype=np.int64))
         return rows
 
     def _plan(self, window: NDArray[np.int64], rng: np.random.Generator) -> "list[list[int] | _Cut]":
@@ -110,7 +114,7 @@ class TrainingBatches:
         start = 0
         for edge in [*edges.tolist(), len(window)]:
             body = window[start:edge].tolist()
-            wanted = len(body) >= SMALLEST_FRAGMENT and rng.random() < self._config.fim_rate
+            wanted = len(body) >= SMALLEST_FRAGMENT and rng.random() < self.config.fim_rate
             at_document_start = start > 0 and window[start - 1] == self._id(DOCUMENT_START)
             if wanted:
                 if at_document_start:
@@ -129,8 +133,8 @@ class TrainingBatches:
         table = self._tokenizer.token_bytes()
         # A window may start or end inside a character: its bytes are dropped.
         text = b"".join(table[token] for token in body).decode("utf-8", errors="ignore")
-        cut = len(text) - int(rng.random() * self._config.fim_suffix_share * len(text))
-        if rng.random() < self._config.fim_line_end_rate:
+        cut = len(text) - int(rng.random() * self.config.fim_suffix_share * len(text))
+        if rng.random() < self.config.fim_line_end_rate:
             line_end = text.find("\n", cut)
             cut = line_end if line_end >= 0 else cut
         return _Cut(text[:cut], text[cut:], at_document_start)
@@ -160,6 +164,37 @@ def _epoch_order(seed: int, epoch: int, windows: int, sequence_length: int) -> t
     """Where an epoch's first window starts, so that windows differ between epochs, and the order of its windows."""
     rng = np.random.default_rng([seed, 0, epoch])
     return int(rng.integers(sequence_length)), rng.permutation(windows)
+
+
+@contextmanager
+def prefetched(
+    batches: TrainingBatches, processes: Processes, first_step: int, steps: int
+) -> Iterator[Iterator[tuple[int, list[tuple[Tensor, Tensor]]]]]:
+    """This process's micro-batches of the steps first_step … steps − 1, one made while its forerunner is computed."""
+    config = batches.config
+    share = config.batch_size // processes.count
+    micro = min(config.micro_batch_size, share)
+    if share * processes.count != config.batch_size or share % micro:
+        raise InputError(
+            f"batches.batch_size = {config.batch_size} cannot be shared out over {processes.count} processes "
+            f"in micro-batches of {micro}: make it a multiple"
+        )
+
+    def make(step: int) -> list[tuple[Tensor, Tensor]]:
+        starts = range(processes.rank * share, (processes.rank + 1) * share, micro)
+        return [batches.rows(step, start, micro) for start in starts]
+
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as worker:
+
+        def made_ahead() -> Iterator[tuple[int, list[tuple[Tensor, Tensor]]]]:
+            ahead = worker.submit(make, first_step)
+            for step in range(first_step, steps):
+                current = ahead.result()
+                if step + 1 < steps:
+                    ahead = worker.submit(make, step + 1)
+                yield step, current
+
+        yield made_ahead()
 
 
 def evaluation_rows(split: TokenFile, sequence_length: int, count: int) -> tuple[Tensor, Tensor]:

@@ -15,12 +15,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from training import format
 from training import tokenizer as tokenizers
+from training.bpe import BPETokenizer
 from training.errors import InputError
 from training.files import write_atomically, write_text_atomically
+from training.format import DOCUMENT_END, DOCUMENT_START, PADDING
 from training.models import MODELS
 from training.models.decoder import DecoderConfig
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START, PADDING, BPETokenizer, Tokenizer
+from training.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1
 PICKLES = ("pytorch_model.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
@@ -36,6 +39,7 @@ class Checkpoint:
     """What a checkpoint folder holds: the model in evaluation mode, its tokenizer, and config.json as it is."""
 
     model: Any
+    """A `LanguageModel` that is a module of PyTorch too: no type says both."""
     tokenizer: Tokenizer
     card: dict[str, Any]
 
@@ -46,7 +50,7 @@ def save_configuration(folder: Path, kind: str, model_config: Any, tokenizer: To
     shape = _to_hugging_face(model_config, tokenizer) if isinstance(model_config, DecoderConfig) else {}
     config = {**shape, "lineahead": {**ours, "model": dataclasses.asdict(model_config)}}
     tokenizer.save(folder)
-    write_text_atomically(folder / "config.json", json.dumps(config, indent=2) + "\n")
+    write_text_atomically(folder / format.CONFIG, json.dumps(config, indent=2) + "\n")
     if not isinstance(tokenizer, BPETokenizer):
         return  # re-indexed ids are ours alone: transformers would read tokenizer.json without them
     special = {"bos_token": DOCUMENT_START, "eos_token": DOCUMENT_END, "pad_token": PADDING}
@@ -56,7 +60,7 @@ def save_configuration(folder: Path, kind: str, model_config: Any, tokenizer: To
         "model_max_length": getattr(model_config, "context_window_size", None),
         **{name: token for name, token in special.items() if tokenizer.special(token) is not None},
     }
-    write_text_atomically(folder / "tokenizer_config.json", json.dumps(tokenizer_config, indent=2) + "\n")
+    write_text_atomically(folder / format.TOKENIZER_CONFIG, json.dumps(tokenizer_config, indent=2) + "\n")
 
 
 def save_weights(folder: Path, model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
@@ -69,7 +73,7 @@ def save_weights(folder: Path, model: nn.Module, dtype: torch.dtype = torch.floa
             continue
         prefix = "model." if embedding is not None and not name.startswith("lm_head") else ""
         tensors[prefix + name] = tensor.detach().to("cpu", dtype).contiguous()
-    write_atomically(folder / "model.safetensors", lambda path: save_file(tensors, path, metadata={"format": "pt"}))
+    write_atomically(folder / format.WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
 
 
 def load(folder: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
@@ -100,11 +104,11 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
 
 def copy_weights(folder: Path, model: nn.Module, model_config: Any) -> None:
     """Put a checkpoint's weights into a model with this configuration; InputError where it is not the checkpoint's."""
-    _, found = _model_config(folder, _read_config(folder))
-    if found != model_config:
+    _, its_config = _model_config(folder, _read_config(folder))
+    if its_config != model_config:
         raise InputError(
             f"run.start_from: expected a checkpoint of the table [model], {model_config}; "
-            f"found {found} in {folder}. Give its settings, or start without it"
+            f"found {its_config} in {folder}. Give its settings, or start without it"
         )
     model.load_state_dict(load(folder).model.state_dict())
 
@@ -114,7 +118,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         pickled = folder.is_file() and any(folder.match(pattern) for pattern in PICKLES)
         what = "a pickle, which could run any code; only safetensors are read" if pickled else "no such folder"
         raise InputError(f"{folder}: expected a checkpoint folder with config.json and model.safetensors; found {what}")
-    path = folder / "config.json"
+    path = folder / format.CONFIG
     if not path.exists():
         raise InputError(f"{folder}: expected a checkpoint folder; found no config.json in it")
     try:
@@ -127,7 +131,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 
 def _read_weights(folder: Path) -> dict[str, Tensor]:
-    path = folder / "model.safetensors"
+    path = folder / format.WEIGHTS
     if not path.exists():
         if any(pickle for pattern in PICKLES for pickle in folder.glob(pattern)):
             raise InputError(
@@ -146,10 +150,10 @@ def _model_config(folder: Path, config: dict[str, Any]) -> tuple[str, Any]:
     ours = config.get("lineahead")
     if ours is None:
         return "decoder", _from_hugging_face(folder, config)
-    found = ours.get("format_version")
-    if found != FORMAT_VERSION:
+    version = ours.get("format_version")
+    if version != FORMAT_VERSION:
         raise InputError(
-            f"{folder}: expected checkpoint format version {FORMAT_VERSION}, found {found}; "
+            f"{folder}: expected checkpoint format version {FORMAT_VERSION}, found {version}; "
             "use the version of lineahead that wrote it"
         )
     kind = ours.get("kind")
@@ -164,7 +168,7 @@ def _model_config(folder: Path, config: dict[str, Any]) -> tuple[str, Any]:
 def _to_hugging_face(config: DecoderConfig, tokenizer: Tokenizer) -> dict[str, Any]:
     """config.json for a decoder of ours, under the names that transformers uses."""
     switches = (config.qk_norm, config.qkv_bias)
-    shape = next((name for name, found in HUGGING_FACE_SHAPES.items() if found == switches), None)
+    shape = next((name for name, shown in HUGGING_FACE_SHAPES.items() if shown == switches), None)
     if shape is None:
         raise InputError("model: qk_norm together with qkv_bias is no known shape; switch one off")
     return {

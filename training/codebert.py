@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer as HuggingFaceTokenizer
 
-from training import prompts
+from training import format, prompts
 from training.errors import InputError
 from training.files import write_text_atomically
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START, byte_alphabet
+from training.format import DOCUMENT_END, DOCUMENT_START
 
 CODEBERT = "microsoft/codebert-base"
 SPECIAL_TOKENS = START, END, UNKNOWN = "<s>", "</s>", "<unk>"
-VOCABULARY = "vocabulary.json"
+PIECE = 512  # characters that the course encoded at a time
 TEXTS_A_BATCH = 64  # encoded together, in parallel; bounds memory
 KNOWN_WORDS = 500_000  # kept at once; bounds memory
 
@@ -72,7 +72,7 @@ class CodeBERTTokenizer:
         """Token ids of each text."""
         words = [self._words(text) for text in texts]
         self._learn(set().union(*words))
-        token_ids = [np.frombuffer(b"".join(map(self._known.__getitem__, each)), dtype=np.int32) for each in words]
+        token_ids = [np.frombuffer(b"".join(map(self._known.__getitem__, text)), dtype=np.int32) for text in words]
         self._forget(texts)
         return token_ids
 
@@ -110,9 +110,8 @@ class CodeBERTTokenizer:
 
     @cached_property
     def _token_bytes(self) -> list[bytes]:
-        byte_of = {character: byte for byte, character in byte_alphabet().items()}
         tokens = (self._tokenizer.id_to_token(token_id) or "" for token_id in self.to_codebert.tolist())
-        return [b"" if token in SPECIAL_TOKENS else bytes(byte_of[each] for each in token) for token in tokens]
+        return [b"" if token in SPECIAL_TOKENS else format.bytes_of(token) for token in tokens]
 
     def token_bytes(self) -> list[bytes]:
         """The bytes of each token; b"" for special ones, `<unk>` too."""
@@ -126,9 +125,9 @@ class CodeBERTTokenizer:
 
     def save(self, folder: Path) -> None:
         """Write CodeBERT's own tokenizer.json, and vocabulary.json with its ids in the order of ours."""
-        self._tokenizer.save(str(folder / "tokenizer.json"))
+        self._tokenizer.save(str(folder / format.TOKENIZER))
         about = {"tokenizer": CODEBERT, "to_codebert": self.to_codebert.tolist()}
-        write_text_atomically(folder / VOCABULARY, json.dumps(about) + "\n")
+        write_text_atomically(folder / format.VOCABULARY, json.dumps(about) + "\n")
 
 
 def reindexed(folder: str, texts: Iterator[str]) -> CodeBERTTokenizer:
@@ -151,7 +150,7 @@ def reindexed(folder: str, texts: Iterator[str]) -> CodeBERTTokenizer:
 
 def load(folder: Path, tokenizer: HuggingFaceTokenizer) -> CodeBERTTokenizer:
     """The re-indexed tokenizer in a checkpoint folder, whose tokenizer.json is open already."""
-    path = folder / VOCABULARY
+    path = folder / format.VOCABULARY
     try:
         ids = json.loads(path.read_text(encoding="utf-8"))["to_codebert"]
         array = np.array(ids, dtype=np.int64)
@@ -167,11 +166,16 @@ def load(folder: Path, tokenizer: HuggingFaceTokenizer) -> CodeBERTTokenizer:
     return CodeBERTTokenizer(tokenizer, array)
 
 
+def pieces_of(text: str) -> list[str]:
+    """A document as the course cut it: every 512 characters, through words and all."""
+    return [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
+
+
 def _codebert_id(tokenizer: HuggingFaceTokenizer, token: str) -> int:
-    found = tokenizer.token_to_id(token)
-    if found is None:
+    token_id = tokenizer.token_to_id(token)
+    if token_id is None:
         raise InputError(f"tokenizer: expected CodeBERT's, with its special tokens; found one without {token}")
-    return int(found)
+    return int(token_id)
 
 
 def open_codebert(folder: str) -> Any:

@@ -9,13 +9,13 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import cattrs
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
 
 from training.batches import BatchConfig
-from training.corpus import CorpusConfig
+from training.corpus.corpus import CorpusConfig
 from training.errors import InputError
 from training.loop import LoopConfig
 from training.models import MODELS
@@ -159,8 +159,16 @@ def _converter() -> cattrs.Converter:
 
     for kind in (bool, int, float, str):
         converter.register_structure_hook(kind, strict(kind))
+    converter.register_structure_hook_func(lambda target: getattr(target, "__origin__", None) is Literal, _choice)
     converter.register_structure_hook_func(lambda target: target is Any, lambda value, _: value)
     return converter
+
+
+def _choice(value: Any, target: Any) -> Any:
+    """One of the names that a setting's `Literal` lists."""
+    if value not in get_args(target):
+        raise ValueError(f"expected one of {', '.join(get_args(target))}; found {value!r}")
+    return value
 
 
 def _explain(error: BaseException, path: str) -> list[str]:

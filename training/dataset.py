@@ -19,10 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from training import corpus, tokenizer
-from training.corpus import CorpusConfig, CorpusReport, Document
+from training import tokenizer
+from training.corpus import corpus
+from training.corpus.corpus import CorpusConfig
+from training.corpus.documents import Document
+from training.corpus.tally import CorpusReport
 from training.errors import InputError
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START, Tokenizer, TokenizerConfig
+from training.format import DOCUMENT_END, DOCUMENT_START
+from training.tokenizer import Tokenizer, TokenizerConfig
 
 FORMAT_VERSION = 1
 SPLITS = ("train", "validation")
@@ -77,9 +81,9 @@ def load(folder: Path) -> Dataset:
     """Open a prepared folder; the token files are mapped, not read."""
     try:
         about = json.loads((folder / "dataset.json").read_text())
-        found = about["settings"]["format_version"]
-        if found != FORMAT_VERSION:
-            raise InputError(f"{folder}: expected format version {FORMAT_VERSION}, found {found}; delete the folder")
+        version = about["settings"]["format_version"]
+        if version != FORMAT_VERSION:
+            raise InputError(f"{folder}: expected format version {FORMAT_VERSION}, found {version}; delete the folder")
         splits = {}
         for split in SPLITS:
             entry = about["splits"][split]
@@ -146,7 +150,7 @@ class _TokenWriter:
     def __init__(self, path: Path, trained: Tokenizer) -> None:
         self._file = path.open("wb")
         self._dtype = np.dtype("<u2" if trained.vocab_size <= 2**16 else "<u4")
-        self._lengths = np.array([len(token) for token in trained.token_bytes()], dtype=np.int64)
+        self._lengths = tokenizer.byte_lengths(trained)
         self._before, self._after = (
             np.array([] if token is None else [token], dtype=np.int32)
             for token in (trained.special(DOCUMENT_START), trained.special(DOCUMENT_END))
@@ -180,7 +184,7 @@ def _cut_stream(
     """Cut the whole token stream in two, the way the course does: its last part is for validation."""
     whole = folder / "whole.bin"
     (folder / "train.bin").rename(whole)
-    lengths = np.array([len(token) for token in trained.token_bytes()], dtype=np.int64)
+    lengths = tokenizer.byte_lengths(trained)
     tokens = np.memmap(whole, dtype=entries["train"]["dtype"], mode="r")
     cut = round(len(tokens) * (1 - validation_share))
     parts = {"train": tokens[:cut], "validation": tokens[cut:]}

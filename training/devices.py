@@ -1,28 +1,48 @@
-"""What a device can do: where to train, in which type, and whether models can be compiled for it."""
+"""What a run computes with: its device, in which type, and whether models can be compiled for it."""
 
 import shutil
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from training.errors import InputError
+from training.processes import Processes
+
+DeviceChoice = Literal["auto", "cpu", "cuda"]
+PrecisionChoice = Literal["auto", "bfloat16", "float32"]
 
 
-def device_of(wanted: str, local_rank: int = 0) -> torch.device:
+@dataclass(frozen=True)
+class Compute:
+    """Where a process computes, in which type, and with which others."""
+
+    device: torch.device
+    precision: torch.dtype
+    processes: Processes = field(default_factory=Processes)
+
+    def autocast(self) -> torch.autocast:
+        """The context in which models compute in this precision."""
+        return torch.autocast(self.device.type, dtype=self.precision, enabled=self.precision is not torch.float32)
+
+
+def open_compute(device: DeviceChoice, precision: PrecisionChoice, processes: Processes) -> Compute:
+    """What the settings `loop.device` and `loop.precision` come to on this machine."""
+    opened = device_of(device, processes.local_rank)
+    return Compute(opened, precision_of(precision, opened), processes)
+
+
+def device_of(wanted: DeviceChoice, local_rank: int = 0) -> torch.device:
     """The device for the setting `loop.device`: "auto", "cpu" or "cuda"."""
-    if wanted not in ("auto", "cpu", "cuda"):
-        raise InputError(f'loop.device: expected "auto", "cpu" or "cuda", found {wanted!r}')
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError('loop.device: "cuda" was asked for and there is none here; use "auto" or "cpu"')
     on_gpu = wanted != "cpu" and torch.cuda.is_available()
     return torch.device("cuda", local_rank) if on_gpu else torch.device("cpu")
 
 
-def precision_of(wanted: str, device: torch.device) -> torch.dtype:
+def precision_of(wanted: PrecisionChoice, device: torch.device) -> torch.dtype:
     """The type for the setting `loop.precision`: "auto" is bfloat16 where the hardware multiplies in it."""
-    if wanted not in ("auto", "bfloat16", "float32"):
-        raise InputError(f'loop.precision: expected "auto", "bfloat16" or "float32", found {wanted!r}')
     if wanted != "auto":
         return torch.bfloat16 if wanted == "bfloat16" else torch.float32
     if device.type == "cuda":

@@ -16,14 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training import checkpoint, format, graph
+from training import checkpoint, format, graph, tokenizer
 from training.checkpoint import Checkpoint
 from training.errors import InputError
 from training.files import write_atomically
 
 onnxruntime = format.onnxruntime()
 
-GRAPH = "model.onnx"
 CHECKED_WINDOWS = 24
 
 
@@ -50,7 +49,9 @@ class Runner:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(serialised, options, providers=["CPUExecutionProvider"])
-        self._caches = {each.name: each.shape for each in self._session.get_inputs() if each.name.startswith("past_")}
+        self._caches = {
+            tensor.name: tensor.shape for tensor in self._session.get_inputs() if tensor.name.startswith("past_")
+        }
 
     def logits(self, token_ids: Tensor) -> Tensor:
         """Token ids (T,) → logits (T, V)."""
@@ -62,41 +63,40 @@ class Runner:
 
 
 @torch.inference_mode()
-def compare(found: Checkpoint, runner: Runner, windows: Sequence[Tensor]) -> Cost:
+def compare(opened: Checkpoint, runner: Runner, windows: Sequence[Tensor]) -> Cost:
     """Both on the same windows of token ids."""
-    lengths = torch.tensor([len(token) for token in found.tokenizer.token_bytes()])
+    lengths = torch.from_numpy(tokenizer.byte_lengths(opened.tokenizer))
     nats, text_bytes, difference = [0.0, 0.0], 0, 0.0
     for window in windows:
-        expected = found.model(window[None, :-1])[0][0]
+        expected = opened.model(window[None, :-1])[0][0]
         computed = runner.logits(window[:-1])
-        for place, logits in enumerate((expected, computed)):
-            nats[place] += float(F.cross_entropy(logits, window[1:], reduction="sum"))
+        for index, logits in enumerate((expected, computed)):
+            nats[index] += float(F.cross_entropy(logits, window[1:], reduction="sum"))
         text_bytes += int(lengths[window[1:]].sum())
         difference = max(difference, float((expected - computed).abs().max()))
-    bits = [each / math.log(2) / text_bytes for each in nats]
-    return Cost(bits[0], bits[1], difference)
+    return Cost(format.bits_per_byte(nats[0], text_bytes), format.bits_per_byte(nats[1], text_bytes), difference)
 
 
 def export(folder: Path, paths: Sequence[Path] = (), quantised: bool = True) -> Cost:
     """Write model.onnx into a checkpoint folder, whole or not at all, once it is checked against the checkpoint."""
-    found = checkpoint.load(folder)
-    serialised = graph.build(found, quantised).SerializeToString()
-    cost = compare(found, Runner(serialised), _windows(found, paths))
+    opened = checkpoint.load(folder)
+    serialised = graph.build(opened, quantised).SerializeToString()
+    cost = compare(opened, Runner(serialised), _windows(opened, paths))
     if not math.isfinite(cost.graph_bits):
         raise InputError(f"export: the graph computes no finite numbers; {folder} is left as it was")
-    write_atomically(folder / GRAPH, lambda path: path.write_bytes(serialised))
+    write_atomically(folder / format.GRAPH, lambda path: path.write_bytes(serialised))
     return cost
 
 
-def _windows(found: Checkpoint, paths: Sequence[Path]) -> list[Tensor]:
+def _windows(opened: Checkpoint, paths: Sequence[Path]) -> list[Tensor]:
     """Windows of token ids from files; without any, from modules of the standard library."""
     if not paths:
         names = ("argparse", "ast", "configparser", "dataclasses", "inspect", "pathlib", "shutil", "tarfile")
         paths = [Path(sysconfig.get_paths()["stdlib"]) / f"{name}.py" for name in names]
-    size = min(found.model.context_window_size, 512)
+    size = min(opened.model.context_window_size, 512)
     windows: list[Tensor] = []
     for path in paths:
-        token_ids = torch.tensor(found.tokenizer.encode(path.read_text(encoding="utf-8")))
+        token_ids = torch.tensor(opened.tokenizer.encode(path.read_text(encoding="utf-8")))
         windows += [part for part in torch.split(token_ids, size)[:4] if len(part) > 1]
     if not windows:
         raise InputError("export: expected files with code to check the graph on; found none")
@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, OSError, UnicodeDecodeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    path = options.checkpoint / GRAPH
+    path = options.checkpoint / format.GRAPH
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; {cost}")
     return 0
 

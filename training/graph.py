@@ -81,9 +81,9 @@ class _Graph:
         return output, total
 
 
-def build(found: Checkpoint, quantised: bool = True) -> onnx.ModelProto:
+def build(opened: Checkpoint, quantised: bool = True) -> onnx.ModelProto:
     """The graph of a decoder checkpoint. Raises InputError for other models and for weights that are no numbers."""
-    model, config = found.model, getattr(found.model, "config", None)
+    model, config = opened.model, getattr(opened.model, "config", None)
     if not isinstance(model, Decoder) or not isinstance(config, DecoderConfig):
         raise InputError("export: expected a decoder; the baseline ladder is served through PyTorch as it is")
     for name, tensor in model.state_dict().items():
@@ -160,12 +160,12 @@ def _attend(build: _Graph, attention: Any, config: DecoderConfig, normed: str, n
     split = [f"{name}.{part}" for part in ("queries", "keys", "values")]
     build.nodes.append(helper.make_node("Split", [together, sizes], split, f"{name}.split", axis=-1))
     if config.qk_norm:
-        for place, (norm, width) in enumerate(((attention.q_norm, queries), (attention.k_norm, shared))):
-            heads = build.store(f"{split[place]}.heads", np.array([1, -1, config.head_size], dtype=np.int64))
-            flat = build.store(f"{split[place]}.flat", np.array([1, -1, width], dtype=np.int64))
-            each = build.add("Reshape", [split[place], heads], f"{split[place]}.each")
-            even = build.normalise(each, norm.weight, config.norm_eps, f"{split[place]}.even")
-            split[place] = build.add("Reshape", [even, flat], f"{split[place]}.normed")
+        for index, (norm, width) in enumerate(((attention.q_norm, queries), (attention.k_norm, shared))):
+            heads = build.store(f"{split[index]}.heads", np.array([1, -1, config.head_size], dtype=np.int64))
+            flat = build.store(f"{split[index]}.flat", np.array([1, -1, width], dtype=np.int64))
+            by_head = build.add("Reshape", [split[index], heads], f"{split[index]}.each")
+            even = build.normalise(by_head, norm.weight, config.norm_eps, f"{split[index]}.even")
+            split[index] = build.add("Reshape", [even, flat], f"{split[index]}.normed")
     outputs = [f"{name}.mixed", f"present_key.{number}", f"present_value.{number}"]
     caches = [f"past_key.{number}", f"past_value.{number}"]
     build.nodes.append(

@@ -16,7 +16,7 @@ from typing import Any
 from training import metrics, run
 from training.errors import InputError
 from training.files import write_atomically, write_text_atomically
-from training.provenance import PROVENANCE
+from training.format import PROVENANCE
 
 STEPS = ("bigram", "embeddings", "single-head", "multi-head", "transformer")
 TABLE, PICTURE = "ladder.md", "ladder.png"

@@ -6,19 +6,17 @@ be lengthened and decayed whenever its time is up (Hu et al., MiniCPM, 2024).
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-
-from training.errors import InputError
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
     """How weights follow gradients."""
 
-    kind: str = "muon"
+    kind: Literal["muon", "adamw"] = "muon"
     """"muon" (matrices by Muon, the rest by AdamW) or "adamw" (all)."""
     learning_rate: float = 3e-3
     """AdamW's peak learning rate."""
@@ -42,8 +40,6 @@ class OptimizerConfig:
 
 def build(config: OptimizerConfig, model: nn.Module) -> list[torch.optim.Optimizer]:
     """The optimizers of a model, each parameter in exactly one."""
-    if config.kind not in ("muon", "adamw"):
-        raise InputError(f'optimizer.kind: expected "muon" or "adamw", found {config.kind!r}')
     matrices, others, vectors = [], [], []
     for name, parameter in model.named_parameters():
         if parameter.ndim < 2:

@@ -18,10 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from training import checkpoint, dataset
+from training import checkpoint, dataset, format, tokenizer
 from training.checkpoint import Checkpoint
 from training.errors import InputError
-from training.tokenizer import DOCUMENT_START
+from training.format import DOCUMENT_START
 
 WINDOWS_A_BATCH = 8
 
@@ -37,7 +37,7 @@ class Surprise:
     bytes: int
 
 
-def measure(found: Checkpoint, token_ids: Tensor, window: int, stride: int, progress: tqdm | None = None) -> Surprise:  # type: ignore[type-arg]
+def measure(opened: Checkpoint, token_ids: Tensor, window: int, stride: int, progress: tqdm | None = None) -> Surprise:  # type: ignore[type-arg]
     """Negative log likelihood of tokens (N,), each but the first predicted from the tokens before it.
 
     A window of `window` tokens moves on by `stride`; in each, only tokens not counted before are counted,
@@ -45,16 +45,16 @@ def measure(found: Checkpoint, token_ids: Tensor, window: int, stride: int, prog
     """
     if len(token_ids) < 2:
         raise InputError("nothing to measure: at least two tokens of text are needed")
-    lengths = torch.tensor([len(token) for token in found.tokenizer.token_bytes()])
+    lengths = torch.from_numpy(tokenizer.byte_lengths(opened.tokenizer))
     nats = 0.0
     for inputs, targets in _windows(token_ids, window, stride):
-        nats += _negative_log_likelihood(found, inputs, targets)
+        nats += _negative_log_likelihood(opened, inputs, targets)
         if progress is not None:
             progress.update(int((targets >= 0).sum()))
     predicted = token_ids[1:]
     text_bytes = int(lengths[predicted].sum())
     mean = nats / len(predicted)
-    bits = nats / math.log(2) / text_bytes if text_bytes else math.nan
+    bits = format.bits_per_byte(nats, text_bytes)
     return Surprise(mean, math.exp(mean), bits, len(predicted), text_bytes)
 
 
@@ -77,16 +77,16 @@ def _windows(token_ids: Tensor, window: int, stride: int) -> Iterator[tuple[Tens
 
 
 @torch.inference_mode()
-def _negative_log_likelihood(found: Checkpoint, inputs: Tensor, targets: Tensor) -> float:
+def _negative_log_likelihood(opened: Checkpoint, inputs: Tensor, targets: Tensor) -> float:
     """The sum in nats over targets that are not −1."""
-    logits, _ = found.model(inputs)
+    logits, _ = opened.model(inputs)
     return float(F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-1, reduction="sum"))
 
 
-def measure_splits(found: Checkpoint, folder: Path, window: int, stride: int, tokens: int) -> dict[str, Surprise]:
+def measure_splits(opened: Checkpoint, folder: Path, window: int, stride: int, tokens: int) -> dict[str, Surprise]:
     """Measure the start of the run's own train and validation token files, `tokens` of each (0: all)."""
     try:
-        data = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["prepared"]
+        data = json.loads((folder / format.PROVENANCE).read_text(encoding="utf-8"))["prepared"]
     except (OSError, ValueError, KeyError):
         raise InputError(
             f"{folder}: no provenance.json that names the prepared corpus; give files or folders to measure"
@@ -96,16 +96,16 @@ def measure_splits(found: Checkpoint, folder: Path, window: int, stride: int, to
     for split, file in prepared.splits.items():
         part = torch.from_numpy(file.tokens[: tokens or None].astype("int64"))
         with tqdm(total=len(part) - 1, desc=split, unit="token", unit_scale=True) as progress:
-            results[split] = measure(found, part, window, stride, progress)
+            results[split] = measure(opened, part, window, stride, progress)
     return results
 
 
-def measure_paths(found: Checkpoint, paths: list[Path], window: int, stride: int) -> dict[str, Surprise]:
+def measure_paths(opened: Checkpoint, paths: list[Path], window: int, stride: int) -> dict[str, Surprise]:
     """Measure Python files, and all of them below folders, one by one; and "all" of them together."""
     files = [file for path in paths for file in _python_files(path)]
     if not files:
         raise InputError(f"no Python files in {', '.join(map(str, paths))}")
-    start = found.tokenizer.special(DOCUMENT_START)
+    start = opened.tokenizer.special(DOCUMENT_START)
     results = {}
     for file in tqdm(files, unit="file"):
         try:
@@ -113,9 +113,9 @@ def measure_paths(found: Checkpoint, paths: list[Path], window: int, stride: int
         except UnicodeDecodeError as error:
             print(f"skipped {file}: not UTF-8 ({error.reason})", file=sys.stderr)
             continue
-        token_ids = ([] if start is None else [start]) + found.tokenizer.encode(text)
+        token_ids = ([] if start is None else [start]) + opened.tokenizer.encode(text)
         if len(token_ids) > 1:
-            results[str(file)] = measure(found, torch.tensor(token_ids), window, stride)
+            results[str(file)] = measure(opened, torch.tensor(token_ids), window, stride)
     return {**results, "all": _together(list(results.values()))}
 
 
@@ -130,7 +130,7 @@ def _together(parts: list[Surprise]) -> Surprise:
         raise InputError("nothing to measure: no file holds text that can be read")
     tokens, text_bytes = sum(part.tokens for part in parts), sum(part.bytes for part in parts)
     nats = sum(part.nats_per_token * part.tokens for part in parts)
-    return Surprise(nats / tokens, math.exp(nats / tokens), nats / math.log(2) / text_bytes, tokens, text_bytes)
+    return Surprise(nats / tokens, math.exp(nats / tokens), format.bits_per_byte(nats, text_bytes), tokens, text_bytes)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -143,15 +143,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     try:
-        found = checkpoint.load(options.checkpoint)
-        window = found.model.context_window_size
+        opened = checkpoint.load(options.checkpoint)
+        window = opened.model.context_window_size
         stride = options.stride or max(1, window // 2)
         if not 1 <= stride <= window:
             raise InputError(f"--stride: expected 1 … {window} (the model's window), found {stride}")
         if options.paths:
-            results = measure_paths(found, options.paths, window, stride)
+            results = measure_paths(opened, options.paths, window, stride)
         else:
-            results = measure_splits(found, options.checkpoint, window, stride, options.tokens)
+            results = measure_splits(opened, options.checkpoint, window, stride, options.tokens)
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -11,10 +11,26 @@ from pathlib import Path
 
 import torch
 
-from training import checkpoint, config, dataset, devices, export, loop, processes, provenance, throughput
+from training import (
+    checkpoint,
+    config,
+    dataset,
+    devices,
+    export,
+    loop,
+    optimizer,
+    processes,
+    provenance,
+    resume,
+    throughput,
+)
+from training.batches import TrainingBatches
 from training.config import RunConfig
 from training.dataset import Dataset
+from training.devices import Compute
 from training.errors import InputError
+from training.evaluation import Evaluation
+from training.loop import Training
 from training.models import MODELS
 from training.processes import Processes
 
@@ -48,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(settings: RunConfig, group: Processes) -> int:
     """Prepare the corpus, train, and leave a checkpoint; returns the exit code."""
-    device = devices.device_of(settings.loop.device, group.local_rank)
+    compute = devices.open_compute(settings.loop.device, settings.loop.precision, group)
     if settings.loop.threads:
         torch.set_num_threads(settings.loop.threads)
     folder = Path(settings.run.folder)
@@ -61,16 +77,16 @@ def run(settings: RunConfig, group: Processes) -> int:
     settings = config.with_vocabulary(settings, prepared.tokenizer.vocab_size)
     torch.manual_seed(settings.run.seed)
     model_class, _ = MODELS[settings.model_kind]
-    model = model_class(settings.model).to(device)
+    model = model_class(settings.model).to(compute.device)
     if settings.run.start_from:
         checkpoint.copy_weights(Path(settings.run.start_from), model, settings.model)
     if group.is_first:
         checkpoint.save_configuration(folder, settings.model_kind, settings.model, prepared.tokenizer)
-        _announce(settings, prepared, model, device, group)
-    progress, stopped = loop.train(model, prepared, settings, group, device)
+        _announce(settings, prepared, model, compute)
+    progress, stopped = loop.train(settings.loop, _training(settings, prepared, model), compute)
     if not group.is_first:
         return STOPPED if stopped else 0
-    provenance.write(settings, prepared, model, device, group.count, progress)
+    provenance.write(folder, settings.as_dict(), prepared, model, compute, progress)
     if stopped:
         of = f"step {progress.step:,} of {settings.loop.steps:,}"
         print(f"stopped and saved at {of}; the same command goes on from there")
@@ -87,14 +103,28 @@ def _prepare(settings: RunConfig) -> Dataset:
     return dataset.prepare(settings.corpus, settings.tokenizer, Path(settings.run.data))
 
 
-def _announce(
-    settings: RunConfig, prepared: Dataset, model: torch.nn.Module, device: torch.device, group: Processes
-) -> None:
+def _training(settings: RunConfig, prepared: Dataset, model: torch.nn.Module) -> Training:
+    """What the loop needs of the settings, built."""
+    batches, digests = settings.batches, {split: file.digest for split, file in prepared.splits.items()}
+    return Training(
+        folder=Path(settings.run.folder),
+        model=model,
+        optimizers=optimizer.build(settings.optimizer, model),
+        schedule=settings.optimizer,
+        batches=TrainingBatches(batches, prepared.splits["train"], prepared.tokenizer, settings.run.seed),
+        evaluation=Evaluation(
+            prepared, batches.sequence_length, settings.loop.evaluation_rows, batches.micro_batch_size
+        ),
+        settings=resume.settings_of(settings.as_dict(), digests),
+    )
+
+
+def _announce(settings: RunConfig, prepared: Dataset, model: torch.nn.Module, compute: Compute) -> None:
     """Say what will happen and how long it will take, estimated from this machine's matrix products."""
-    precision = devices.precision_of(settings.loop.precision, device)
+    count = compute.processes.count
     length = settings.batches.sequence_length
     tokens = settings.loop.steps * settings.batches.batch_size * length
-    rate = throughput.matrix_rate(device, precision) * EXPECTED_SHARE * group.count
+    rate = throughput.matrix_rate(compute.device, compute.precision) * EXPECTED_SHARE * count
     minutes = throughput.operations_per_token(model, length) * tokens / rate / 60
     parameters = sum(parameter.numel() for parameter in model.parameters())
     available = len(prepared.splits["train"].tokens)
@@ -104,7 +134,7 @@ def _announce(
         f"{tokens / available:.2f} epochs of {available:,}"
     )
     print(
-        f"on: {device} in {str(precision).removeprefix('torch.')}, {group.count} process(es), "
+        f"on: {compute.device} in {str(compute.precision).removeprefix('torch.')}, {count} process(es), "
         f"{torch.get_num_threads()} threads; about {minutes:,.0f} minutes if nothing else runs here"
     )
     print(f"into: {settings.run.folder}; Ctrl+C saves and stops, the same command goes on")

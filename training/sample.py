@@ -9,12 +9,12 @@ import torch
 from training import checkpoint, prompts
 from training.checkpoint import Checkpoint
 from training.errors import InputError
+from training.format import DOCUMENT_END, DOCUMENT_START
 from training.models.language_model import stream
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START
 
 
 def sample(
-    found: Checkpoint,
+    opened: Checkpoint,
     prompt: str,
     max_new_tokens: int,
     *,
@@ -24,13 +24,13 @@ def sample(
     seed: int | None = None,
 ) -> str:
     """Continue a prompt (empty: from the start of a document) by at most `max_new_tokens`; the new text only."""
-    tokenizer = found.tokenizer
+    tokenizer = opened.tokenizer
     start, end = tokenizer.special(DOCUMENT_START), tokenizer.special(DOCUMENT_END)
     token_ids = ([] if start is None else [start]) + tokenizer.encode(prompt)
     if not token_ids:
         token_ids = [0]  # a model without a start token begins from the first entry, as the course does
     tokens = stream(
-        found.model, torch.tensor([token_ids]), temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
+        opened.model, torch.tensor([token_ids]), temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
     )
     new: list[int] = []
     while len(new) < max_new_tokens and (token := int(next(tokens))) != end:
@@ -55,12 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
         prompt = prompts.EXAMPLES.get(options.example, "")
         if options.prompt_file:
             prompt = options.prompt_file.read_text(encoding="utf-8")
-        found = checkpoint.load(options.checkpoint)
-        unknown = found.tokenizer.special("<unk>")
-        if unseen := sum(token == unknown for token in found.tokenizer.encode(prompt)):
+        opened = checkpoint.load(options.checkpoint)
+        unknown = opened.tokenizer.special("<unk>")
+        if unseen := sum(token == unknown for token in opened.tokenizer.encode(prompt)):
             print(f"note: {unseen} tokens of the prompt were never seen in training; they are <unk>", file=sys.stderr)
         new = sample(
-            found,
+            opened,
             prompt,
             options.max_new_tokens,
             temperature=options.temperature,

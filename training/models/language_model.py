@@ -23,7 +23,7 @@ class LanguageModel(Protocol):
         """Token ids and targets of shape (B, T) → logits (B, T, V) and, with targets, the mean NLL in nats."""
         ...
 
-    def generate(self, token_ids: Tensor, max_new_tokens: int) -> Tensor:
+    def generate(self, token_ids: Tensor, max_new_tokens: int, **sampling: Any) -> Tensor:
         """Token ids (B, T) → (B, T + max_new_tokens)."""
         ...
 
@@ -64,7 +64,7 @@ def next_token(
 
 
 @torch.inference_mode()
-def stream(model: Any, token_ids: Tensor, *, seed: int | None = None, **sampling: Any) -> Iterator[Tensor]:
+def stream(model: LanguageModel, token_ids: Tensor, *, seed: int | None = None, **sampling: Any) -> Iterator[Tensor]:
     """Yield next tokens (B, 1) without end, for the prompt `token_ids` (B, T); see `next_token` for `sampling`.
 
     A model with `new_cache` computes each token once. When the window is full it slides: a cache
@@ -74,24 +74,24 @@ def stream(model: Any, token_ids: Tensor, *, seed: int | None = None, **sampling
     generator = None
     if seed is not None:
         generator = torch.Generator(device=token_ids.device).manual_seed(seed)
-    cached = hasattr(model, "new_cache")
+    caching: Any = model if hasattr(model, "new_cache") else None
     cache = None
     context = token_ids
     pending = context[:, -window:]
     while True:
-        if not cached:
+        if caching is None:
             logits, _ = model(context[:, -window:])
         else:
             if cache is None or cache.length + pending.size(1) > window:
                 pending = context[:, -window:] if cache is None else context[:, -max(1, window // 2) :]
-                cache = model.new_cache(context.size(0))
-            logits, _ = model(pending, cache=cache)
+                cache = caching.new_cache(context.size(0))
+            logits, _ = caching(pending, cache=cache)
         pending = next_token(logits[:, -1], generator=generator, **sampling)
         context = torch.cat((context[:, -window:], pending), dim=1)
         yield pending
 
 
-def generate(model: Any, token_ids: Tensor, max_new_tokens: int, **sampling: Any) -> Tensor:
+def generate(model: LanguageModel, token_ids: Tensor, max_new_tokens: int, **sampling: Any) -> Tensor:
     """Continue `token_ids` (B, T) by `max_new_tokens` tokens; see `stream` for `sampling`."""
     if token_ids.size(1) == 0:
         raise ValueError("generate needs at least one token to start from: give the document start token")

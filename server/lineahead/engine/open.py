@@ -18,7 +18,7 @@ def load_engine(folder: Path) -> Engine:
     from lineahead.engine import onnx  # numpy and more: after the client has its first answer
 
     if not folder.is_dir() and not folder.is_file():
-        raise ModelError(f"{folder}: expected a checkpoint folder, found nothing; {ANOTHER}")
+        raise ModelError(f"{folder}: expected a checkpoint folder with {format.GRAPH}; found no such folder; {ANOTHER}")
     try:
         if (folder / format.GRAPH).exists():
             return onnx.load(folder)

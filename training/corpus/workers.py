@@ -1,7 +1,7 @@
 """An ordered, bounded map over light worker processes.
 
 Why not `multiprocessing`: its spawned workers import the program's main module again, here torch and all
-(200 MB each), and outlive a parent that is killed. A worker of ours is `python -m training.workers` on a
+(200 MB each), and outlive a parent that is killed. A worker of ours is `python -m training.corpus.workers` on a
 pair of pipes: it imports the one function that it runs, and ends when its input does, however that came.
 """
 
@@ -101,10 +101,10 @@ def _chunks(items: Iterable[tuple[Context, str]]) -> Iterator[list[tuple[Context
 
 
 def _start() -> subprocess.Popen[bytes]:
-    root = str(Path(__file__).parents[1])  # so that `training` is found from any working folder
+    root = str(Path(__file__).parents[2])  # so that `training` is found from any working folder
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "training.workers"],
+        [sys.executable, "-P", "-m", "training.corpus.workers"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": paths},

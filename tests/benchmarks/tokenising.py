@@ -1,4 +1,4 @@
-"""How fast a corpus becomes token ids: `python -m training.benchmark_tokenising [--tokens N] [--folder F]`.
+"""How fast a corpus becomes token ids: `python tests/benchmarks/tokenising.py [--tokens N] [--folder F]`.
 
 Two ways from the same documents to CodeBERT tokens, in one run. The course's: pieces of 512 characters, each
 encoded alone and joined to all before it by `torch.cat`, which copies them every time. Ours: whole documents,
@@ -18,20 +18,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from training import codebert, corpus
-from training.codebert import CodeBERTTokenizer
-from training.corpus import CorpusConfig
+from training import codebert
+from training.codebert import CodeBERTTokenizer, pieces_of
+from training.corpus import corpus
+from training.corpus.corpus import CorpusConfig
 from training.errors import InputError
-from training.tokenizer import DOCUMENT_END, DOCUMENT_START
+from training.format import DOCUMENT_END, DOCUMENT_START
 
-PIECE = 512  # characters, in the course
 LONGEST = 512  # tokens, in CodeBERT's network
 BATCH = 64
-
-
-def pieces_of(text: str) -> list[str]:
-    """A document cut every 512 characters, through words and all."""
-    return [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
 
 
 def course_way(texts: list[str], tokenizer: Any) -> Tensor:
@@ -39,9 +34,9 @@ def course_way(texts: list[str], tokenizer: Any) -> Tensor:
     tokens = torch.tensor([], dtype=torch.long)
     for text in tqdm(texts, desc="the course's way", unit="doc"):
         pieces = pieces_of(text)
-        for place, piece in enumerate(pieces):
+        for index, piece in enumerate(pieces):
             new = torch.tensor(tokenizer.encode(piece, add_special_tokens=True))
-            first, last = place == 0, place == len(pieces) - 1
+            first, last = index == 0, index == len(pieces) - 1
             tokens = torch.cat((tokens, new[0 if first else 1 : None if last and not first else -1]))
     return tokens
 
@@ -68,7 +63,7 @@ def _documents(tokens: int, tokenizer: Any) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training.benchmark_tokenising", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokens", type=int, default=4_000_000, help="default: %(default)s")
     parser.add_argument("--folder", default="", help="CodeBERT's vocab.json and merges.txt (default: from the hub)")
     options = parser.parse_args(arguments)

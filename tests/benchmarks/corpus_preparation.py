@@ -1,4 +1,4 @@
-"""Time and memory of preparing a corpus: `python -m training.benchmark_corpus [CONFIG] [section.key=value ...]`.
+"""Time and memory of preparing a corpus: `python tests/benchmarks/corpus_preparation.py [CONFIG] …`.
 
 Prepares the config's corpus from the beginning in a temporary folder, and samples the memory of this process
 and of its workers together. Needs the extra `dev` (psutil).
@@ -50,7 +50,7 @@ class PeakMemory:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training.benchmark_corpus", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", nargs="?", default="decoder-cpu", help="default: decoder-cpu")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value")
     options = parser.parse_intermixed_args(arguments)

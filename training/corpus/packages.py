@@ -1,7 +1,6 @@
 """Python packages as sources: the running environment's own, and wheels that pip downloads."""
 
 import importlib.metadata
-import os
 import re
 import subprocess
 import sys
@@ -14,10 +13,13 @@ from email.parser import BytesParser
 from functools import partial
 from pathlib import Path
 
+from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 from tqdm import tqdm
 
-from training import licences
-from training.documents import Candidate, Found
+from training import format
+from training.corpus import licences
+from training.corpus.documents import Candidate, Found
 from training.errors import InputError
 
 PIP = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input")
@@ -29,18 +31,13 @@ _REQUIREMENT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:==\s*([A-Za-z0-9.
 _LICENCE_FILE = re.compile(r"\.dist-info/(licenses/)?(LICEN[CS]E|COPYING)[^/]*$", re.IGNORECASE)
 
 
-def normalise(name: str) -> str:
-    """A package name in the one spelling that PEP 503 gives it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def environment(read_limit: int) -> Found:
     """The Python code of the running interpreter: the standard library and each installed distribution."""
     library = Path(sysconfig.get_paths()["stdlib"])
     files = [(path, path.relative_to(library), "python", "PSF-2.0") for path in _library_files(library)]
-    by_name: dict[str, importlib.metadata.Distribution] = {}
+    by_name: dict[NormalizedName, importlib.metadata.Distribution] = {}
     for distribution in importlib.metadata.distributions():
-        name = normalise(distribution.metadata["Name"] or "")
+        name = canonicalize_name(distribution.metadata["Name"] or "")
         if name and name != OURSELVES:
             by_name.setdefault(name, distribution)  # the first on the path is the one that is imported
     for name, distribution in sorted(by_name.items()):
@@ -62,16 +59,10 @@ def read(path: Path, shown: str, project: str, licence: str, read_limit: int) ->
 
 
 def _library_files(library: Path) -> list[Path]:
-    found = []
-    for folder, subfolders, names in os.walk(library):
-        inside = Path(folder).relative_to(library)
-        subfolders[:] = [
-            name
-            for name in subfolders
-            if name not in _NOT_THE_LIBRARY and (inside / name).as_posix() not in _NOT_THE_LIBRARY
-        ]
-        found += [Path(folder, name) for name in names if name.endswith(".py")]
-    return sorted(found)
+    def enters(folder: Path) -> bool:
+        return not {folder.name, folder.relative_to(library).as_posix()} & _NOT_THE_LIBRARY
+
+    return sorted(format.python_files(library, enters))
 
 
 def _installed_files(distribution: importlib.metadata.Distribution) -> list[tuple[Path, Path]]:
@@ -82,11 +73,11 @@ def _installed_files(distribution: importlib.metadata.Distribution) -> list[tupl
         return [(Path(str(distribution.locate_file(path))), path) for path in sorted(relatives)]
     top_level = (distribution.read_text("top_level.txt") or distribution.metadata["Name"]).split()
     root = Path(str(distribution.locate_file("")))
-    found: set[Path] = set()
+    paths: set[Path] = set()
     for name in top_level:
-        found.update((root / name).rglob("*.py"))
-        found.update(path for path in [root / f"{name}.py"] if path.is_file())
-    return [(path, path.relative_to(root)) for path in sorted(found)]
+        paths.update((root / name).rglob("*.py"))
+        paths.update(path for path in [root / f"{name}.py"] if path.is_file())
+    return [(path, path.relative_to(root)) for path in sorted(paths)]
 
 
 def _installed_licence(distribution: importlib.metadata.Distribution) -> str:
@@ -116,23 +107,26 @@ def from_list(file: str, downloads: Path, read_limit: int) -> Found:
                 missing.append(name)
                 tqdm.write(f"packages: {name} cannot be had as a wheel: {problem}", file=sys.stderr)
     wheels = [(name, wheel_of(downloads, name, version)) for name, version in requirements if name not in missing]
-    found = [(name, wheel) for name, wheel in wheels if wheel is not None]
-    if not found:
+    present = [(name, wheel) for name, wheel in wheels if wheel is not None]
+    if not present:
         raise InputError(
             f"corpus.sources: none of the {len(requirements)} packages in {file} can be downloaded as a wheel "
             f"(the last answer: {problem}); check the network and the names, or put wheels into {downloads}"
         )
-    total = len(missing) + sum(len(_members(wheel)) for _, wheel in found)
-    return Found(total, _wheel_candidates(missing, found, read_limit))
+    total = len(missing) + sum(len(_members(wheel)) for _, wheel in present)
+    return Found(total, _wheel_candidates(missing, present, read_limit))
 
 
 def wheel_of(downloads: Path, name: str, version: str = "") -> Path | None:
     """The wheel of a package among the downloads: the newest, or the one of the version asked for."""
     wheels = []
     for path in downloads.glob("*.whl"):
-        parts = path.name.split("-")
-        if normalise(parts[0]) == normalise(name) and (not version or parts[1] == version):
-            wheels.append(([int(number) for number in re.findall(r"\d+", parts[1])], path.name, path))
+        try:
+            project, release, build, _ = parse_wheel_filename(path.name)
+        except InvalidWheelFilename:
+            continue
+        if project == canonicalize_name(name) and (not version or release == Version(version)):
+            wheels.append((release, build, path.name, path))
     return max(wheels)[-1] if wheels else None
 
 
@@ -146,14 +140,26 @@ def _read_list(path: Path) -> list[tuple[str, str]]:
     requirements: dict[tuple[str, str], None] = {}  # a set that keeps its order
     for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()
-        match = _REQUIREMENT.match(text)
-        if text and match is None:
-            raise InputError(f"{path}:{number}: expected a package name, or name==version; found {text!r}")
-        if match is not None:
-            requirements[match[1], match[2] or ""] = None
+        if text:
+            try:
+                requirements[_requirement(text)] = None
+            except ValueError:
+                raise InputError(
+                    f"{path}:{number}: expected a package name, or name==version; found {text!r}"
+                ) from None
     if not requirements:
         raise InputError(f"corpus.sources: expected package names, one a line, in {path}; found none")
     return list(requirements)
+
+
+def _requirement(text: str) -> tuple[str, str]:
+    """Name and version ("": any) in a line of a list; raises ValueError for anything else."""
+    match = _REQUIREMENT.match(text)
+    if match is None:
+        raise ValueError(text)
+    if match[2]:
+        Version(match[2])
+    return match[1], match[2] or ""
 
 
 def _download(downloads: Path, name: str, version: str) -> str:
@@ -184,12 +190,12 @@ def _wheel_candidates(
     missing: Sequence[str], wheels: Sequence[tuple[str, Path]], read_limit: int
 ) -> Iterator[Candidate]:
     for name in missing:
-        yield Candidate("", "", normalise(name), licences.UNKNOWN, dropped="unavailable")
+        yield Candidate("", "", canonicalize_name(name), licences.UNKNOWN, dropped="unavailable")
     for name, wheel in wheels:
         label = "-".join(wheel.name.split("-")[:2])  # name-version: the path says which release it was
         with zipfile.ZipFile(wheel) as archive:
             licence = _wheel_licence(archive)
-            candidate = partial(Candidate, project=normalise(name), licence=licence)
+            candidate = partial(Candidate, project=canonicalize_name(name), licence=licence)
             for member in _members(wheel):
                 shown = f"{label}/{member.filename}"
                 try:

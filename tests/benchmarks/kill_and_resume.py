@@ -1,4 +1,4 @@
-"""Kill a training run with SIGKILL at random moments, resume it, compare: `python tests/kill_and_resume.py [TIMES]`.
+"""Kill a training run with SIGKILL at random moments, resume it, compare: `python tests/benchmarks/kill_and_resume.py`.
 
 Every run must end with the weights of the run that was left alone, bit for bit. Too slow for the test
 suite (minutes), where one kill is tested at a known moment.

@@ -2,35 +2,13 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
+from training.corpus.documents import Document
+
 PROJECTS_LISTED = 1_000  # a data set of single files has as many "projects" as rows
-
-
-class Counted(Protocol):
-    """What of a document is counted."""
-
-    @property
-    def source(self) -> str:
-        """Where it came from."""
-        ...
-
-    @property
-    def project(self) -> str:
-        """The package or project that it belongs to."""
-        ...
-
-    @property
-    def licence(self) -> str:
-        """Its licence."""
-        ...
-
-    @property
-    def split(self) -> str:
-        """ "train" or "validation"."""
-        ...
 
 
 @dataclass
@@ -53,7 +31,7 @@ class CorpusReport:
     projects: dict[tuple[str, str, str], Count] = field(default_factory=dict)
     """By project, licence and split: the first `PROJECTS_LISTED` of them."""
 
-    def keep(self, document: Counted, size: int) -> None:
+    def keep(self, document: Document, size: int) -> None:
         """Count a document that goes into the corpus."""
         count = self.kept[document.source, document.licence, document.split]
         count.documents += 1
@@ -70,7 +48,7 @@ class CorpusReport:
         count.documents += 1
         count.bytes += size
 
-    def add_tokens(self, document: Counted, tokens: int) -> None:
+    def add_tokens(self, document: Document, tokens: int) -> None:
         """Add what a document kept came to in tokens."""
         self.kept[document.source, document.licence, document.split].tokens += tokens
         key = (document.project, document.licence, document.split)

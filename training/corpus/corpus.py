@@ -6,20 +6,18 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
+from typing import Literal
 
 from tqdm import tqdm
 
-from training import licences, sources
-from training.documents import Candidate, Document, Found
+from training.corpus import licences, sources
+from training.corpus.documents import Candidate, Document, Found
+from training.corpus.filters import Duplicates, Limits, Verdict, clean, judge, judge_path
+from training.corpus.tally import CorpusReport
+from training.corpus.workers import Workers
 from training.errors import InputError
-from training.filters import Duplicates, Limits, Verdict, clean, judge, judge_path
-from training.tally import CorpusReport
-from training.workers import Workers
 
-__all__ = ["CorpusConfig", "CorpusReport", "Document", "read_documents"]
-
-
-_Looked = tuple[Candidate, str]  # a candidate, and the reason that already puts it out
+_Inspected = tuple[Candidate, str]  # a candidate, and the reason that already puts it out
 
 
 @dataclass(frozen=True)
@@ -31,9 +29,9 @@ class CorpusConfig:
     of one (no header, a document a row, in the first column); a .parquet, .jsonl or .jsonl.gz file;
     "packages:FILE" (a list of names, one a line, whose wheels pip downloads); "hub:DATASET[:CONFIG]" (a data set
     of the Hugging Face hub, streamed; needs the extra `hub`)."""
-    licences: str = "any"
+    licences: Literal["any", "permissive"] = "any"
     """"any", or "permissive": only what is known to be under a permissive licence."""
-    split: str = "project"
+    split: Literal["project", "stream"] = "project"
     """"project": a project is either for training or for validation, by a hash of its name. "stream": all
     documents are for training here, and the end of the token stream is cut off for validation later on."""
     validation_share: float = 0.05
@@ -68,14 +66,11 @@ def read_documents(config: CorpusConfig, report: CorpusReport | None = None) -> 
 
 def split_of(project: str, validation_share: float) -> str:
     """The split of a project: a fixed hash of its name, so it is the same in every run and from every source."""
-    place = int.from_bytes(blake2b(project.encode("utf-8", "replace"), digest_size=8).digest()) / 2**64
-    return "validation" if place < validation_share else "train"
+    position = int.from_bytes(blake2b(project.encode("utf-8", "replace"), digest_size=8).digest()) / 2**64
+    return "validation" if position < validation_share else "train"
 
 
 def _check(config: CorpusConfig) -> None:
-    for name, allowed in (("licences", ("any", "permissive")), ("split", ("project", "stream"))):
-        if getattr(config, name) not in allowed:
-            raise InputError(f"corpus.{name}: expected one of {', '.join(allowed)}; found {getattr(config, name)!r}")
     if not 0 <= config.validation_share < 1:
         raise InputError(
             f"corpus.validation_share: expected 0 or more and less than 1, found {config.validation_share}"
@@ -101,10 +96,10 @@ def _documents(config: CorpusConfig, report: CorpusReport) -> Iterator[Document]
         signature=config.near_duplicate_threshold > 0,
     )
     duplicates = Duplicates(config.near_duplicate_threshold)
-    with Workers[_Looked, Verdict](partial(judge, limits=limits)) as workers:
+    with Workers[_Inspected, Verdict](partial(judge, limits=limits)) as workers:
         for source in config.sources:
-            found = sources.find(source, config.content_column, Path(config.downloads), config.max_bytes + 1)
-            for document in _from_source(source, found, config, report, workers, duplicates):
+            contents = sources.find(source, config.content_column, Path(config.downloads), config.max_bytes + 1)
+            for document in _from_source(source, contents, config, report, workers, duplicates):
                 yield document
                 if report.documents == config.limit:
                     break
@@ -115,17 +110,17 @@ def _documents(config: CorpusConfig, report: CorpusReport) -> Iterator[Document]
 
 def _from_source(
     source: str,
-    found: Found,
+    contents: Found,
     config: CorpusConfig,
     report: CorpusReport,
-    workers: Workers[_Looked, Verdict],
+    workers: Workers[_Inspected, Verdict],
     duplicates: Duplicates,
 ) -> Iterator[Document]:
     kept = dropped = 0
     interval = 0.2 if sys.stderr.isatty() else 20.0  # seconds; a log file wants few lines
-    with tqdm(total=found.total, desc=source, unit="doc", mininterval=interval, dynamic_ncols=True) as bar:
-        looked = (_look(candidate, config) for candidate in found.candidates)
-        for (candidate, reason), text, verdict in workers.map(looked):
+    with tqdm(total=contents.total, desc=source, unit="doc", mininterval=interval, dynamic_ncols=True) as bar:
+        inspected = (_inspect(candidate, config) for candidate in contents.candidates)
+        for (candidate, reason), text, verdict in workers.map(inspected):
             if not reason and verdict is None:
                 reason = "crashed_parser"
             elif not reason and verdict is not None:
@@ -146,7 +141,7 @@ def _from_source(
                 yield document
 
 
-def _look(candidate: Candidate, config: CorpusConfig) -> tuple[_Looked, str]:
+def _inspect(candidate: Candidate, config: CorpusConfig) -> tuple[_Inspected, str]:
     """What needs no parser: a candidate with the reason that puts it out, and the text for the workers."""
     text = clean(candidate.content)
     reason = candidate.dropped or judge_path(candidate.path)

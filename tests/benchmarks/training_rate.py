@@ -1,4 +1,4 @@
-"""How near training comes to what the processor can do: `python -m training.benchmark_training [CONFIG] …`.
+"""How near training comes to what the processor can do: `python tests/benchmarks/training_rate.py [CONFIG] …`.
 
 Times the training step of a config's model on random tokens and, in the same process at the same thread
 count, a large matrix product of the same type; prints tokens per second, FLOP/s of both, and their ratio.
@@ -22,12 +22,11 @@ WARM_UP = 2
 
 def measure(settings: config.RunConfig, steps: int) -> dict[str, float]:
     """Median seconds of a step, and what follows from it."""
-    device = devices.device_of(settings.loop.device)
+    compute = devices.open_compute(settings.loop.device, settings.loop.precision, Processes())
     if settings.loop.threads:
         torch.set_num_threads(settings.loop.threads)
-    precision = devices.precision_of(settings.loop.precision, device)
     torch.manual_seed(settings.run.seed)
-    model = MODELS[settings.model_kind][0](settings.model).to(device)
+    model = MODELS[settings.model_kind][0](settings.model).to(compute.device)
     optimizers = optimizer.build(settings.optimizer, model)
     forward = devices.compiled(model) if settings.loop.compile else model
     batches = settings.batches
@@ -36,9 +35,9 @@ def measure(settings: config.RunConfig, steps: int) -> dict[str, float]:
     seconds: list[float] = []
     rates: list[float] = []
     for _ in trange(WARM_UP + steps, desc="steps", unit="step"):
-        rates.append(throughput.matrix_rate(device, precision))  # each time, since machines are shared
+        rates.append(throughput.matrix_rate(compute.device, compute.precision))  # each time, since machines are shared
         start = time.perf_counter()
-        loss, _ = loop.update(forward, model, optimizers, micro_batches, settings, Processes(), precision, device)
+        loss, _ = loop.update(forward, model, optimizers, micro_batches, settings.optimizer.gradient_clip, compute)
         loss.item()  # waits for the device
         seconds.append(time.perf_counter() - start)
     step_seconds, matrix_rate = statistics.median(seconds[WARM_UP:]), statistics.median(rates[WARM_UP:])
@@ -55,7 +54,7 @@ def measure(settings: config.RunConfig, steps: int) -> dict[str, float]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m training.benchmark_training", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", nargs="?", default="decoder-cpu", help="default: decoder-cpu")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value")
     parser.add_argument("--steps", type=int, default=10, help="timed steps (default: %(default)s)")

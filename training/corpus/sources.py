@@ -1,19 +1,20 @@
 """Where documents come from: what each kind of source string means, and folders of code."""
 
-import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from training import licences, packages, tables
-from training.documents import Candidate, Found
+from packaging.utils import canonicalize_name
+
+from training import format
+from training.corpus import licences, packages, tables
+from training.corpus.documents import Candidate, Found
 from training.errors import InputError
 
 KINDS = (
     '"environment", a folder, a .csv file or URL, a .parquet, .jsonl or .jsonl.gz file, "packages:FILE", "hub:DATASET"'
 )
 PROJECT_MARKERS = (".git", "pyproject.toml", "setup.py")
-_SKIPPED_FOLDERS = {"node_modules", "__pycache__", "site-packages"}
 
 
 def check(source: str) -> None:
@@ -48,32 +49,20 @@ def find(source: str, content_column: str, downloads: Path, read_limit: int) -> 
 def folder(root: Path, read_limit: int) -> Found:
     """The Python files under a folder: one project, or a folder of projects."""
     root = root.resolve()
-    files = sorted(_files(root))
+    files = sorted(format.python_files(root))
     return Found(len(files), _folder_candidates(root, files, read_limit))
 
 
-def _files(root: Path) -> Iterator[Path]:
-    for place, subfolders, names in os.walk(root):
-        subfolders[:] = [
-            name
-            for name in subfolders
-            if not name.startswith(".")
-            and name not in _SKIPPED_FOLDERS
-            and not Path(place, name, "pyvenv.cfg").exists()  # a virtual environment
-        ]
-        yield from (Path(place, name) for name in names if name.endswith(".py"))
-
-
 def _folder_candidates(root: Path, files: list[Path], read_limit: int) -> Iterator[Candidate]:
-    project_of = cache(lambda place: _project_folder(root, place))
+    project_of = cache(lambda parent: _project_folder(root, parent))
     licence_of = cache(_folder_licence)
     for path in files:
         project = project_of(path.parent)
         shown = path.relative_to(project).as_posix()
-        yield packages.read(path, shown, packages.normalise(project.name), licence_of(project), read_limit)
+        yield packages.read(path, shown, canonicalize_name(project.name), licence_of(project), read_limit)
 
 
-def _project_folder(root: Path, place: Path) -> Path:
+def _project_folder(root: Path, parent: Path) -> Path:
     """The project that a folder belongs to.
 
     The outermost folder below the root that looks like a repository or package: what lies deeper (examples,
@@ -81,8 +70,8 @@ def _project_folder(root: Path, place: Path) -> Path:
     the root if it looks like one itself; failing that, the root's subfolder.
     """
     below = [
-        root.joinpath(*place.relative_to(root).parts[: depth + 1])
-        for depth in range(len(place.relative_to(root).parts))
+        root.joinpath(*parent.relative_to(root).parts[: depth + 1])
+        for depth in range(len(parent.relative_to(root).parts))
     ]
     marked = next((candidate for candidate in below if _is_project(candidate)), None)
     if marked is not None:
@@ -90,14 +79,14 @@ def _project_folder(root: Path, place: Path) -> Path:
     return root if not below or _is_project(root) or (root / "__init__.py").exists() else below[0]
 
 
-def _is_project(place: Path) -> bool:
-    return any((place / marker).exists() for marker in PROJECT_MARKERS)
+def _is_project(folder: Path) -> bool:
+    return any((folder / marker).exists() for marker in PROJECT_MARKERS)
 
 
 def _folder_licence(project: Path) -> str:
     for path in sorted(project.iterdir()):
         if path.name.upper().startswith(("LICENSE", "LICENCE", "COPYING")) and path.is_file():
-            found = licences.of_text(path.read_text(encoding="utf-8", errors="replace"))
-            if found != licences.UNKNOWN:
-                return found
+            licence = licences.of_text(path.read_text(encoding="utf-8", errors="replace"))
+            if licence != licences.UNKNOWN:
+                return licence
     return licences.UNKNOWN

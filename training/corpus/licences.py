@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterable
 from email.message import Message
+from typing import Any
+
+from license_expression import LicenseWithExceptionSymbol, Licensing
 
 UNKNOWN = "unknown"
 
@@ -118,6 +121,7 @@ _ALIASES = {
 }
 _TOKEN = re.compile(r"\(|\)|[^\s()]+")
 _OPERATORS = ("AND", "OR", "WITH")
+_LICENSING = Licensing()  # parses SPDX expressions of any names
 
 # Sentences that only one licence has, in the order of asking; white space is collapsed first.
 _SENTENCES = (
@@ -154,9 +158,9 @@ def of_metadata(metadata: Message, licence_texts: Iterable[str] = ()) -> str:
     if classified and len(classified) == len({normalise(name) for name in named}):
         return " AND ".join(classified)
     for text in (str(metadata.get("License") or ""), *licence_texts):
-        found = normalise(text) if len(text) < 200 else of_text(text)
-        if found != UNKNOWN:
-            return found
+        licence = normalise(text) if len(text) < 200 else of_text(text)
+        if licence != UNKNOWN:
+            return licence
     return UNKNOWN
 
 
@@ -164,10 +168,10 @@ def of_text(text: str) -> str:
     """The licence whose full text this is, "unknown" where no sentence gives it away."""
     words = re.sub(r"\s+", " ", text.lower())
     # Only what comes first counts: many files list the licences of bundled parts further down.
-    places = [(words.find(sentence), name) for name, sentence in _SENTENCES if sentence in words]
+    positions = [(words.find(sentence), name) for name, sentence in _SENTENCES if sentence in words]
     if _BSD in words:
-        places.append((words.find(_BSD), "BSD-3-Clause" if "neither the name" in words else "BSD-2-Clause"))
-    return min(places)[1] if places else UNKNOWN
+        positions.append((words.find(_BSD), "BSD-3-Clause" if "neither the name" in words else "BSD-2-Clause"))
+    return min(positions)[1] if positions else UNKNOWN
 
 
 def normalise(expression: str) -> str:
@@ -188,38 +192,29 @@ def is_permissive(expression: str) -> bool:
     OR: one side is enough. AND: all must be. WITH: an exception only adds permissions. Whatever is not
     understood is not permissive.
     """
-    tokens = _TOKEN.findall(expression)
     try:
-        verdict, rest = _any_of(tokens)
-    except IndexError:  # the expression ends where a licence should come
+        parsed = _LICENSING.parse(expression)
+    except Exception:  # the library fails in many ways on what is no expression, "()" among it
         return False
-    return verdict and not rest
+    if parsed is None or any(" " in symbol.key for symbol in _LICENSING.license_symbols(parsed)):
+        return False  # the library takes words in a row for one name,
+    if _words(parsed.render()) != _words(expression):
+        return False  # and passes over an operator at the end
+    return _permits(parsed)
 
 
-def _any_of(tokens: list[str]) -> tuple[bool, list[str]]:
-    verdict, tokens = _all_of(tokens)
-    while tokens and tokens[0] == "OR":
-        other, tokens = _all_of(tokens[1:])
-        verdict = verdict or other
-    return verdict, tokens
+def _words(expression: str) -> list[str]:
+    return [token.lower() for token in _TOKEN.findall(expression) if token not in ("(", ")")]
 
 
-def _all_of(tokens: list[str]) -> tuple[bool, list[str]]:
-    verdict, tokens = _single(tokens)
-    while tokens and tokens[0] == "AND":
-        other, tokens = _single(tokens[1:])
-        verdict = verdict and other
-    return verdict, tokens
-
-
-def _single(tokens: list[str]) -> tuple[bool, list[str]]:
-    if tokens[0] == "(":
-        verdict, tokens = _any_of(tokens[1:])
-        return verdict and tokens[0] == ")", tokens[1:]
-    verdict, tokens = tokens[0] in PERMISSIVE, tokens[1:]
-    if tokens and tokens[0] == "WITH":
-        return verdict and tokens[1] not in (*_OPERATORS, "(", ")"), tokens[2:]
-    return verdict, tokens
+def _permits(parsed: Any) -> bool:
+    if isinstance(parsed, _LICENSING.OR):
+        return any(map(_permits, parsed.args))
+    if isinstance(parsed, _LICENSING.AND):
+        return all(map(_permits, parsed.args))
+    if isinstance(parsed, LicenseWithExceptionSymbol):
+        return _permits(parsed.license_symbol)
+    return parsed.key in PERMISSIVE
 
 
 _KNOWN = {name.lower(): name for name in PERMISSIVE}

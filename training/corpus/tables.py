@@ -15,8 +15,8 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
-from training import licences
-from training.documents import Candidate, Found
+from training.corpus import licences
+from training.corpus.documents import Candidate, Found
 from training.errors import InputError
 
 PROJECT_COLUMNS = ("repository_name", "max_stars_repo_name", "repo_name", "project")

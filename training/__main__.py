@@ -1,0 +1,20 @@
+"""What can be run here: `python -m training` lists it."""
+
+COMMANDS = {
+    "run": "train a model, from raw code to a checkpoint",
+    "ladder": "train the five baseline models, and draw them up in one table and one picture",
+    "perplexity": "say how surprised a checkpoint is by code",
+    "sample": "let a checkpoint write code",
+    "export": "write model.onnx, the graph that the server runs, beside a checkpoint",
+}
+
+
+def main() -> None:
+    """Print the commands of this package, one a line."""
+    for name, purpose in COMMANDS.items():
+        print(f"python -m training.{name:<12}{purpose}")
+    print("Each says more with --help; training/README.md walks through a run.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""The model card, README.md, from the facts of provenance.json: `card.md` is its template."""
+
+from pathlib import Path
+from string import Template
+from typing import Any
+
+TEMPLATE = Path(__file__).with_name("card.md")
+HUGGING_FACE_HEADER = """\
+---
+library_name: transformers
+pipeline_tag: text-generation
+tags: [code, python, completion, fill-in-the-middle]
+---
+"""
+PROMPTS = """\
+## Prompts
+From the left: `<|startoftext|>` (at the start of a file only) and the text before the cursor. \
+Filling in the middle: `<|fim_prefix|><|fim_suffix|>` text after the cursor `<|fim_middle|>` text before it.
+
+"""
+BY_PROJECT = "Validation text comes from projects of which no file was trained on."
+BY_STREAM = "Validation text is the last part of the token stream."
+
+
+def render(about: dict[str, Any]) -> str:
+    """The card as Markdown: what the model is, what it learned from, for how long, how good it is."""
+    config, evaluation = about["config"], about["evaluation"] or {}
+    model, corpus = config["model"], config["corpus"]
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        header=HUGGING_FACE_HEADER if model["kind"] == "decoder" else "",
+        kind=model["kind"],
+        parameters=f"{about['parameters']:,}",
+        sizes=", ".join(f"{key} {value}" for key, value in model.items() if key not in ("kind", "vocab_size")),
+        vocab_size=f"{model['vocab_size']:,}",
+        training=_training(about),
+        before=_before(about["before"]),
+        step=evaluation.get("step", "–"),
+        evaluation="".join(
+            f"| {split} | {evaluation[f'{split}_nats']:.4f} | {evaluation[f'{split}_bits_per_byte']:.4f} |\n"
+            for split in ("train", "validation")
+            if f"{split}_nats" in evaluation
+        ),
+        validation=BY_PROJECT if corpus["split"] == "project" else BY_STREAM,
+        prompts=PROMPTS if config["batches"]["fim_rate"] > 0 else "",
+        sources=", ".join(corpus["sources"]),
+        licences=corpus["licences"],
+        projects="\n".join(
+            f"| {row['project']} | {row['licence']} | {row['split']} | {row['documents']:,} | {row['bytes']:,} |"
+            for row in about["corpus"]["projects"]
+        ),
+    )
+
+
+def _training(facts: dict[str, Any]) -> str:
+    """How one training went, as a sentence or two."""
+    progress, machine, data = facts["progress"], facts["machine"], facts["data"]["train"]
+    hardware = machine["device"]
+    if hardware == "cpu":
+        hardware = f"{machine['processes']} process(es) of {machine['threads']} thread(s) on {machine['processor']}"
+    return (
+        f"{progress['steps']:,} steps, {progress['tokens']:,} tokens "
+        f"({progress['tokens'] / max(1, data['tokens']):.2f} epochs of {data['tokens']:,} tokens, "
+        f"{data['text_bytes']:,} bytes of text), {progress['seconds'] / 3600:.2f} hours on {hardware}, "
+        f"in {progress['sessions']} session(s). `{facts['command']}`; commit {facts['commit'] or 'unknown'}; "
+        f"torch {facts['versions']['torch']}."
+    )
+
+
+def _before(trainings: list[dict[str, Any] | str]) -> str:
+    """The trainings that came before, the latest first; one of which only words are known is a string."""
+    told = [training if isinstance(training, str) else _training(training) for training in trainings]
+    sentences = [f"Before that, in the checkpoint that it went on from: {words}" for words in told]
+    return " ".join(sentences) + "\n\n" if sentences else ""

@@ -1,0 +1,45 @@
+"""How good a model is while it trains: the loss on windows of both splits, the same ones each time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from training import format, tokenizer
+from training.batches import evaluation_rows
+from training.dataset import Dataset
+from training.devices import Compute
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is evaluated, and in which portions."""
+
+    dataset: Dataset
+    sequence_length: int
+    rows: int
+    """Windows of each split, at most."""
+    micro_batch_size: int
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, evaluation: Evaluation, split: str, compute: Compute) -> dict[str, float]:
+    """Mean loss over windows spread evenly over a split: {"nats": per token, "bits_per_byte": of their text}."""
+    dataset = evaluation.dataset
+    rows = evaluation_rows(dataset.splits[split], evaluation.sequence_length, evaluation.rows)
+    lengths = torch.from_numpy(tokenizer.byte_lengths(dataset.tokenizer))
+    nats, text_bytes, tokens = 0.0, 0, 0
+    model.eval()
+    for inputs, targets in _portions(rows, evaluation.micro_batch_size):
+        with compute.autocast():
+            _, loss = model(inputs.to(compute.device), targets.to(compute.device))
+        nats += loss.item() * targets.numel()
+        tokens += targets.numel()
+        text_bytes += int(lengths[targets].sum())
+    model.train()
+    return {"nats": nats / tokens, "bits_per_byte": format.bits_per_byte(nats, text_bytes)}
+
+
+def _portions(rows: tuple[Tensor, Tensor], size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    return zip(torch.split(rows[0], size), torch.split(rows[1], size), strict=True)
