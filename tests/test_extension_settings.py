@@ -1,6 +1,7 @@
-"""Every setting exists once in the extension's package.json, as the server knows it."""
+"""Extension and server are one: each setting is in package.json as the server knows it, and the version is the same."""
 
 import json
+import tomllib
 from pathlib import Path
 
 from lineahead.settings import CLIENT_ONLY, Settings, camel_case, read
@@ -16,3 +17,8 @@ def test_the_extension_and_the_server_have_the_same_settings() -> None:
     defaults = {name: each["default"] for name, each in offered.items() if name not in CLIENT_ONLY}
     assert set(defaults) == {camel_case(name) for name in Settings.__dataclass_fields__}
     assert read(defaults) == (Settings(), [])
+
+
+def test_the_extension_and_the_package_have_one_version() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert json.loads(PACKAGE.read_text(encoding="utf-8"))["version"] == project["version"]
