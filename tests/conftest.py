@@ -14,13 +14,22 @@ from training import run
 
 CODEBERT = Path(os.environ.get("LINEAHEAD_CODEBERT", Path(__file__).parents[2] / "shared" / "tokenizers" / "codebert"))
 SLOW_FIXTURES = {"tiny_arguments", "tiny_run", "tiny_ladder", "codebert_run", "server", "running", "model"}
-SLOW_NAMES = {"subprocess", "Popen", "RawClient", "started", "fuzz", "Workers"}  # what starts processes
+SLOW_NAMES = {
+    "subprocess",
+    "Popen",
+    "RawClient",
+    "started",
+    "fuzz",
+    "Workers",
+    "export",
+    "onnx_engine",
+}  # processes, graphs
 TRAINING = {"run", "ladder", "loop"}  # whose `main` or `train` a test calls
 PACKAGES = ("json", "logging", "email")  # of the standard library: real code, always there
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what trains or starts processes, by its fixtures and by the names in its code."""
+    """Mark as slow what trains, exports graphs or starts processes, by its fixtures and by the names in its code."""
     for item in items:
         if isinstance(item, pytest.Function):
             code = getattr(inspect.unwrap(item.obj), "__code__", None)
