@@ -188,10 +188,10 @@ time.sleep(60)
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     server = psutil.Process(int(parent.stdout.readline()))
+    begun = used = sum(server.cpu_times()[:2])
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
-    begun = used = sum(server.cpu_times()[:2])
     with contextlib.suppress(psutil.NoSuchProcess):
         hanging = time.monotonic() + WAIT_SECONDS
         while server.is_running() and server.status() != psutil.STATUS_ZOMBIE:
