@@ -6,7 +6,7 @@ TORCH_VERSION := 2.13.0
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test format train clean
+.PHONY: help demo quick test format train clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ help:  ## show this list
 demo: .venv/server  ## complete real code with the bundled model, through the real server
 	@$(BIN)/lineahead demo
 
+quick: .venv/ready  ## run the checks that take less than a minute: no training, no processes
+	tests/check.sh --quick
+
 test: .venv/ready  ## run all checks: formatting, lint, types, import contracts, tests
 	tests/check.sh
 
@@ -41,4 +44,4 @@ train: .venv/ready  ## train a model with the config for this machine (hours; re
 	$(BIN)/python -m training.run
 
 clean:  ## remove the environment and caches; runs/ stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage build dist *.egg-info

@@ -1,5 +1,6 @@
 """Fixtures that several test modules share."""
 
+import inspect
 import os
 import shutil
 import sysconfig
@@ -7,10 +8,35 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tokenizers import ByteLevelBPETokenizer
 
 from training import run
 
+CODEBERT = Path(os.environ.get("LINEAHEAD_CODEBERT", Path(__file__).parents[2] / "shared" / "tokenizers" / "codebert"))
+SLOW_FIXTURES = {"tiny_arguments", "tiny_run", "tiny_ladder", "codebert_run", "server", "running", "model"}
+SLOW_NAMES = {
+    "subprocess",
+    "Popen",
+    "RawClient",
+    "started",
+    "fuzz",
+    "Workers",
+    "export",
+    "onnx_engine",
+}  # processes, graphs
+TRAINING = {"run", "ladder", "loop"}  # whose `main` or `train` a test calls
 PACKAGES = ("json", "logging", "email")  # of the standard library: real code, always there
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what trains, exports graphs or starts processes, by its fixtures and by the names in its code."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            code = getattr(inspect.unwrap(item.obj), "__code__", None)
+            names = set(code.co_names) if code else set()
+            trains = bool(names & TRAINING and names & {"main", "train"})
+            if trains or names & SLOW_NAMES or SLOW_FIXTURES & set(item.fixturenames):
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -23,13 +49,17 @@ def code_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def codebert_folder() -> Path:
-    """A folder with CodeBERT's vocab.json and merges.txt: $LINEAHEAD_CODEBERT, or beside this repository."""
-    beside = Path(__file__).parents[2] / "shared" / "tokenizers" / "codebert"
-    folder = Path(os.environ.get("LINEAHEAD_CODEBERT", beside))
-    if not (folder / "vocab.json").exists():
-        pytest.skip(f"CodeBERT's tokenizer is not in {folder}; set LINEAHEAD_CODEBERT to its folder")
+@pytest.fixture(scope="session", params=["tiny", *(["codebert"] if (CODEBERT / "vocab.json").exists() else [])])
+def codebert_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with vocab.json and merges.txt: a small one like CodeBERT's, and its own if at hand."""
+    if request.param == "codebert":
+        return CODEBERT
+    folder = tmp_path_factory.mktemp("vocabulary")
+    library = Path(sysconfig.get_paths()["stdlib"])
+    texts = [path.read_text(encoding="utf-8") for path in sorted((library / "json").glob("*.py"))]
+    small = ByteLevelBPETokenizer()
+    small.train_from_iterator(texts, vocab_size=1000, special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    small.save_model(str(folder))
     return folder
 
 

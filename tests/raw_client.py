@@ -109,7 +109,7 @@ class RawClient:
         """End the server, and the pipes."""
         if not wait:
             self.process.kill()
-        code = self.process.wait(10)
+        code = self.process.wait(60)
         for pipe in (self.process.stdin, self.process.stdout):
             assert pipe is not None
             pipe.close()

@@ -1,7 +1,8 @@
-"""Every setting exists once in the extension's package.json, as the server knows it."""
+"""Extension and server are one: each setting is in package.json as the server knows it, and the version is the same."""
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 from lineahead.lsp.state import State
@@ -24,3 +25,8 @@ def test_the_extension_knows_the_servers_states() -> None:
     source = (PACKAGE.parent / "src" / "status.ts").read_text(encoding="utf-8")
     states = re.findall(r'"(\w+)"', source.partition("const STATES = [")[2].partition("]")[0])
     assert set(states) == {*State, "absent"}  # "absent": there is no server to say anything
+
+
+def test_the_extension_and_the_package_have_one_version() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert json.loads(PACKAGE.read_text(encoding="utf-8"))["version"] == project["version"]

@@ -1,6 +1,6 @@
-"""A short run of the fuzzer; `python tests/fuzz_server.py` is a long one."""
+"""A short run of the fuzzer; `python tests/benchmarks/fuzz.py` is a long one."""
 
-from fuzz_server import fuzz
+from benchmarks.fuzz import fuzz
 
 
 def test_random_clients_bring_nothing_down() -> None:

@@ -64,5 +64,5 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
         children = psutil.Process(parent.pid).children()
         assert children
         parent.kill()
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive

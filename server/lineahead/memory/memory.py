@@ -27,7 +27,7 @@ MOST_PARAGRAPHS = 4_000  # whose tokens are kept
 PARAGRAPH = re.compile(r"(?<=[^\n])(?=\n\n)")  # no token spans the two sides of a line end
 
 # How much it takes to trust a context of 1, 2, 3, 5, 8, 12 tokens (`Mixture.add`), fitted on twisted and moto by
-# `python tests/benchmark_memory.py --fit`; the file at hand is asked after the project, and trusted sooner.
+# `python tests/benchmarks/memory.py --fit`; the file at hand is asked after the project, and trusted sooner.
 PROJECT_DOUBTS = (225.0, 22.5, 14.1, 4.2, 3.2, 1.3)
 FILE_DOUBTS = (15.4, 7.7, 7.4, 3.9, 3.3, 1.9)
 

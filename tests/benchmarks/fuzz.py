@@ -1,4 +1,4 @@
-"""Open, edit, ask, cancel and close documents at random, over a real process: `python tests/fuzz_server.py --steps N`.
+"""Open, edit, ask, cancel and close documents at random, over a real process: `python tests/benchmarks/fuzz.py`.
 
 The server's engine writes a checksum of the text that it is given before the cursor, so that each answer tells
 whether server and client agree about document and position. Documents hold what editors trip over: line ends of all
@@ -11,11 +11,14 @@ import re
 import sys
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script, it has only its own folder
 from raw_client import RawClient
 from scripted_engine import ScriptedEngine
 

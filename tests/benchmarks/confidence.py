@@ -1,4 +1,4 @@
-"""How often a suggestion is right, by its confidence: `python tests/benchmark_confidence.py FOLDER [--places N]`.
+"""How often a suggestion is right, by its confidence: `python tests/benchmarks/confidence.py FOLDER [--places N]`.
 
 At random places of random lines of a folder of Python files that the model has not been trained on. Right means that
 the file goes on with the very text that is suggested.

@@ -1,4 +1,4 @@
-"""How fast the engine is, on one thread: `python tests/benchmark_engine.py [--model FOLDER] [--files N]`.
+"""How fast the engine is, on one thread: `python tests/benchmarks/engine.py [--model FOLDER] [--files N]`.
 
 Prints Markdown tables: one decoding step beside what memory bandwidth allows; real files typed key by key;
 the same prompts and weights through transformers and llama.cpp (where `llama-cpp-python` and `gguf` are

@@ -1,4 +1,4 @@
-"""Times and sizes of the server as a process, over LSP: `python tests/benchmark_server.py [--install]`.
+"""Times and sizes of the server as a process, over LSP: `python tests/benchmarks/server.py [--install]`.
 
 With --install also the size of a fresh environment that only has what a server needs. Everything runs on one core.
 """
@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script, it has only its own folder
 from raw_client import RawClient
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "server" / "lineahead" / "samples").glob("*.py"))
 IDLE_SECONDS = 10
 

@@ -1,4 +1,4 @@
-"""What the memory is worth, in bits per byte: `python tests/benchmark_memory.py FOLDER … [--places N] [--fit]`.
+"""What the memory is worth, in bits per byte: `python tests/benchmarks/memory.py FOLDER … [--places N] [--fit]`.
 
 At random lines of Python files that the model has not been trained on: the line's own bits, given the file before it,
 by the model alone, with the rest of the file as memory, and with the folder's other files too. `--fit` looks for the
