@@ -1,0 +1,125 @@
+"""The server is gone soon after its client, whatever it is doing: by the end of its pipe, and by its process."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from raw_client import RawClient
+
+CPU_SECONDS = 2.0  # of the server's own, once its client is gone: wall time would depend on the machine's other work
+HANGS = 60.0
+URI = "file:///ends.py"
+CODE = "import os\n\n\ndef join(folder, name):\n    return os.path.join(folder, name)\n\n\n"
+
+
+def idle(client: RawClient, _: Path) -> None:
+    client.wait_ready()
+
+
+def loading(_client: RawClient, _: Path) -> None:
+    """Nothing: the model is on its way."""
+
+
+def indexing(client: RawClient, folder: Path) -> None:
+    for number in range(150):
+        (folder / f"module_{number}.py").write_text(CODE.replace("join", f"join_{number}") * 200)
+    client.wait_ready()
+
+
+def debouncing(client: RawClient, _: Path) -> None:
+    client.wait_ready()
+    client.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": {"debounce": 1000}}})
+    client.open(URI, CODE)
+    client.request("textDocument/inlineCompletion", client.place(URI, 4, 14))
+
+
+def computing(client: RawClient, _: Path) -> None:
+    client.wait_ready()
+    for number in range(200):
+        client.open(f"file:///{number}.py", CODE * 40)
+        client.request("textDocument/inlineCompletion", client.place(f"file:///{number}.py", 4, 14, explicit=True))
+
+
+def perplexity(client: RawClient, _: Path) -> None:
+    client.wait_ready()
+    client.open(URI, CODE * 600)
+    client.request("workspace/executeCommand", {"command": "lineahead.perplexity", "arguments": [URI]})
+    time.sleep(0.3)
+
+
+def shutting_down(client: RawClient, _: Path) -> None:
+    perplexity(client, _)
+    client.request("shutdown", None)
+
+
+def blocked(client: RawClient, _: Path) -> None:
+    """Nobody reads what the server writes: it hangs in a pipe that is full, and soon its client's is full, too."""
+    client.wait_ready()
+    assert client.process.stdin is not None
+    pipe = client.process.stdin.fileno()
+    os.set_blocking(pipe, False)
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "lineahead/status", "params": {}}).encode()
+    refused = 0
+    while refused < 20:  # in a row
+        try:
+            os.write(pipe, b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+            refused = 0
+        except BlockingIOError:
+            refused += 1
+            time.sleep(0.05)
+
+
+STATES = (idle, loading, indexing, debouncing, computing, perplexity, shutting_down, blocked)
+
+
+def ends(process: subprocess.Popen[bytes], before: float) -> float:
+    """The processor time that a process still takes until it is gone."""
+    deadline = time.monotonic() + HANGS
+    while True:
+        number, _, usage = os.wait4(process.pid, os.WNOHANG)
+        if number:
+            process.returncode = 0  # waited for
+            return usage.ru_utime + usage.ru_stime - before
+        assert time.monotonic() < deadline, "the server outlives its client"
+        time.sleep(0.02)
+
+
+def cpu(process: subprocess.Popen[bytes]) -> float:
+    times = psutil.Process(process.pid).cpu_times()
+    return float(times.user + times.system)
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_it_is_gone_when_its_pipe_ends(state: Callable[[RawClient, Path], None], tmp_path: Path) -> None:
+    client = RawClient(options={"debounce": 0}, root=tmp_path)
+    state(client, tmp_path)
+    before = cpu(client.process)
+    for pipe in (client.process.stdin, client.process.stdout):
+        assert pipe is not None
+        with contextlib.suppress(BrokenPipeError, BlockingIOError):
+            pipe.close()
+    assert ends(client.process, before) < CPU_SECONDS
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_it_is_gone_with_the_process_that_it_was_told_of(
+    state: Callable[[RawClient, Path], None], tmp_path: Path
+) -> None:
+    editor = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    client = RawClient(options={"debounce": 0}, root=tmp_path, process_id=editor.pid)
+    state(client, tmp_path)
+    before = cpu(client.process)
+    editor.kill()
+    editor.wait()
+    assert ends(client.process, before) < CPU_SECONDS
+    for pipe in (client.process.stdin, client.process.stdout):
+        assert pipe is not None
+        with contextlib.suppress(BrokenPipeError):
+            pipe.close()
