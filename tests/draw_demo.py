@@ -2,15 +2,18 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "server" / "demo.svg"
+FORMAT = re.sub(r"\s*@font-face \{\{.*?\}\}\n", "\n", CONSOLE_SVG_FORMAT, flags=re.DOTALL)  # they come from the network
 
 
 def main(arguments: list[str]) -> int:
@@ -25,7 +28,7 @@ def main(arguments: list[str]) -> int:
     ).stdout
     console = Console(record=True, file=io.StringIO(), width=110)
     console.print(Text("$ make demo"), Text.from_ansi(shown), sep="\n")
-    console.save_svg(str(PICTURE), title="lineahead")
+    console.save_svg(str(PICTURE), title="lineahead", code_format=FORMAT)
     return 0
 
 

@@ -95,3 +95,10 @@ def test_make_help_lists_every_target() -> None:
     targets = re.findall(r"^([a-z-]+):.*##", MAKEFILE, re.MULTILINE)
     assert {"demo", "quick", "test", "train"} <= set(targets)
     assert all(f"make {target}" in shown for target in targets)
+
+
+def test_pictures_fetch_nothing() -> None:
+    pictures = subprocess.run(["git", "ls-files", "*.svg"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert pictures.stdout
+    for name in pictures.stdout.split():
+        assert not re.search(r"url\(.?https?:|href=.https?:", (ROOT / name).read_text(encoding="utf-8")), name
