@@ -14,7 +14,7 @@ from pygls.uris import to_fs_path
 from lineahead.engine.vocabulary import Vocabulary
 from lineahead.lsp.background import in_background, show_progress
 from lineahead.lsp.requests import name_of
-from lineahead.memory.files import is_learnable, is_written_here, read_file, read_folders
+from lineahead.memory.files import is_learnable, is_written_here, read_files, read_folders
 from lineahead.memory.memory import NO_MEMORY, Memory, ProjectMemory
 
 logger = logging.getLogger(__name__)
@@ -84,8 +84,7 @@ class Project:
             return
 
         def read() -> None:
-            for path in ours:
-                read_file(path, memory)
+            read_files(ours, folders, memory)
 
         def done(_: "asyncio.Future[None]") -> None:
             for uri in uris:
