@@ -201,8 +201,23 @@ def test_names_that_only_look_like_secrets(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    "private_key.py my-private-key.txt id_rsa id_ed25519.pub server.pem TLS.KEY .env .env.local .envrc credentials.py "
-    "Credentials credentials_prod.json api_keys.py store.p12 .netrc".split(),
+    [
+        "private_key.py",
+        "my-private-key.txt",
+        "id_rsa",
+        "id_ed25519.pub",
+        "server.pem",
+        "TLS.KEY",
+        ".env",
+        ".envrc",
+        ".env.local",
+        "credentials.py",
+        "Credentials",
+        "credentials_prod.json",
+        "api_keys.py",
+        "store.p12",
+        ".netrc",
+    ],
 )
 def test_names_that_say_secrets(name: str) -> None:
     assert holds_secrets(name)

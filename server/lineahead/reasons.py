@@ -11,6 +11,7 @@ class Reason(StrEnum):
     OFF = "off"
     SNOOZED = "snoozed"
     SECRET_FILE = "secret-file"
+    EXCLUDED = "excluded"
     MID_WORD = "mid-word"
     CODE_FOLLOWS = "code-follows"
     COMMENT_OR_STRING = "comment-or-string"
@@ -22,6 +23,8 @@ class Reason(StrEnum):
     DOES_NOT_PARSE = "does-not-parse"
     UNKNOWN_NAME = "unknown-name"
     BAD_INDENTATION = "bad-indentation"
+    INVISIBLE = "invisible-characters"
+    SECRET = "secret"
     CANCELLED = "cancelled"
     TIMED_OUT = "timed-out"
 
@@ -32,6 +35,7 @@ EXPLANATIONS = {
     Reason.OFF: "Lineahead is switched off for this kind of file (setting lineahead.enable)",
     Reason.SNOOZED: "Lineahead is snoozing",
     Reason.SECRET_FILE: "the file's name says that it holds secrets",
+    Reason.EXCLUDED: "the setting lineahead.exclude names this file",
     Reason.MID_WORD: "the cursor stands inside a word",
     Reason.CODE_FOLLOWS: "code follows the cursor on its line",
     Reason.COMMENT_OR_STRING: "the cursor stands in a comment or string (setting lineahead.commentsAndStrings)",
@@ -43,6 +47,8 @@ EXPLANATIONS = {
     Reason.DOES_NOT_PARSE: "with the suggestion the file would be no valid Python any more",
     Reason.UNKNOWN_NAME: "the suggestion uses a name that is defined nowhere",
     Reason.BAD_INDENTATION: "the suggestion's indentation fits no block",
+    Reason.INVISIBLE: "the suggestion has characters that cannot be seen, or that look like others",
+    Reason.SECRET: "the suggestion looks like a secret that stands in another file",
     Reason.CANCELLED: "a newer request came in between",
     Reason.TIMED_OUT: "it took too long",
 }

@@ -19,7 +19,7 @@ SNOOZED_MINUTES = 5  # where the command names none, as from the command palette
 def initialize(server: LineaheadServer, params: types.InitializeParams) -> None:
     """Take the settings that a client brings along."""
     server.read_settings(params.initialization_options)
-    server.project.switch(server.settings.memory)
+    server.project.switch(server.settings.memory, server.settings.exclude)
 
 
 async def initialized(server: LineaheadServer, _params: types.InitializedParams) -> None:

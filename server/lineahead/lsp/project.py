@@ -14,7 +14,7 @@ from pygls.uris import to_fs_path
 from lineahead.engine.vocabulary import Vocabulary
 from lineahead.lsp.background import in_background, show_progress
 from lineahead.lsp.requests import name_of
-from lineahead.memory.files import is_learnable, is_written_here, read_files, read_folders
+from lineahead.memory.files import is_learnable, is_left_out, is_written_here, read_files, read_folders
 from lineahead.memory.memory import NO_MEMORY, Memory, ProjectMemory
 
 logger = logging.getLogger(__name__)
@@ -30,15 +30,17 @@ class Project:
         self._versions: dict[str, int | None] = {}  # of the open documents that the memory has
         self._indexing: Future[None] | None = None
         self._stale = False
+        self.exclude: tuple[str, ...] = ()  # the setting of that name
 
     @property
     def memory(self) -> Memory:
         """What suggestions may ask."""
         return self._memory or NO_MEMORY
 
-    def switch(self, on: bool) -> bool:
-        """Switch the memory on, or off, which forgets all; returns whether there is something to `read` now."""
-        if on == (self._memory is not None):
+    def switch(self, on: bool, exclude: tuple[str, ...] = ()) -> bool:
+        """Switch the memory on, or off, or leave out other files; returns whether there is something to `read` now."""
+        same, self.exclude = exclude == self.exclude, exclude
+        if same and on == (self._memory is not None):
             return False
         self._memory = ProjectMemory() if on else None
         self._versions.clear()
@@ -49,7 +51,7 @@ class Project:
         folders, memory = self._folders(), self._memory
         if not folders or memory is None:
             return
-        reading = in_background(lambda: read_folders(folders, memory))
+        reading = in_background(lambda: read_folders(folders, memory, self.exclude))
         await show_progress(self._server, reading, "reading the project")
         await asyncio.wrap_future(reading)
         self._versions.clear()  # open documents are not as they are on disk
@@ -78,7 +80,7 @@ class Project:
         """Read files of the project again, in the background: there may be thousands."""
         folders = self._folders()
         paths = [Path(path) for uri in uris if uri.startswith("file:") and (path := to_fs_path(uri))]
-        ours = [path for path in paths if is_written_here(path, folders)]
+        ours = [path for path in paths if is_written_here(path, folders, self.exclude)]
         memory = self._memory
         if not ours or memory is None:
             return
@@ -110,7 +112,8 @@ class Project:
         for uri, document in self._server.workspace.text_documents.items():
             if uri != except_for and self._versions.get(uri, -1) != document.version:
                 self._versions[uri] = document.version
-                if is_learnable(PurePath(uri).name, document.source):
+                left_out = is_left_out(Path(name_of(document)), self._folders(), self.exclude)
+                if not left_out and is_learnable(PurePath(uri).name, document.source):
                     self._memory.remember(name_of(document), document.source)
                     changed = True
         if changed:

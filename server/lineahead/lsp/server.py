@@ -113,7 +113,7 @@ class LineaheadServer(Server):
         """Take a client's settings while running: load another model, read or forget the project."""
         model = self.settings.model
         self.read_settings(raw)
-        unread = self.project.switch(self.settings.memory)
+        unread = self.project.switch(self.settings.memory, self.settings.exclude)
         if self.settings.model != model:
             await self.load()
         else:

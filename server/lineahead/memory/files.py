@@ -45,6 +45,11 @@ def is_written_here(path: Path, folders: list[Path], exclude: tuple[str, ...] = 
     return True
 
 
+def is_left_out(path: Path, folders: list[Path], exclude: tuple[str, ...]) -> bool:
+    """Whether a file, such as an open one, is not learned from: the setting or a folder's .gitignore names it."""
+    return excluded(path, exclude) or any(Ignored(folder).ignores(path) for folder in folders)
+
+
 def is_learnable(name: str, text: str) -> bool:
     """Whether a text is something to learn from: no secrets, no table, and whole.
 
