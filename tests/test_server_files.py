@@ -155,17 +155,19 @@ def test_a_folder_that_may_not_be_read_is_told_once(
 
 
 def test_as_many_nested_folders_as_there_may_be(tmp_path: Path) -> None:
-    deep = tmp_path
-    for _ in range(30):
-        deep = deep.joinpath(*"d" * 50)
-        try:
-            deep.mkdir(parents=True)
-        except OSError:  # a path has an end
-            break
-    write(tmp_path / "x.py")
-    write(tmp_path / "d" / "d" / "y.py")
-    assert within(10, tmp_path) == {"x.py", "d/d/y.py"}
-    assert len(list(format.python_files(tmp_path))) == 2
+    made = [tmp_path]
+    try:
+        while len(made) < 1_500:
+            made.append(made[-1] / "d")
+            made[-1].mkdir()
+        write(tmp_path / "x.py")
+        write(tmp_path / "d" / "d" / "y.py")
+        assert within(10, tmp_path) == {"x.py", "d/d/y.py"}
+        assert len(list(format.python_files(tmp_path))) == 2
+    finally:
+        (tmp_path / "d" / "d" / "y.py").unlink(missing_ok=True)
+        for folder in reversed(made[1:]):  # which shutil.rmtree cannot
+            folder.rmdir()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
