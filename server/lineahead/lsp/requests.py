@@ -11,7 +11,7 @@ Completion = types.CompletionParams | types.InlineCompletionParams
 
 def read_place(workspace: Workspace, params: Completion) -> Place:
     """Where a request asks for a suggestion."""
-    document = workspace.get_text_document(params.text_document.uri)
+    document = opened(workspace, params.text_document.uri)
     text, context = document.source, params.context
     explicit = (
         isinstance(context, types.InlineCompletionContext)
@@ -27,6 +27,14 @@ def read_place(workspace: Workspace, params: Completion) -> Place:
     )
 
 
+def opened(workspace: Workspace, uri: str) -> TextDocument:
+    """A document that the client has open. Raises LookupError for any other, which pygls would read from disk."""
+    document = workspace.get_text_document(uri)
+    if document._source is None:
+        raise LookupError(f"{uri}: expected a document that is open")
+    return document
+
+
 def name_of(document: TextDocument) -> str:
     """What a document is called in a place and in the memory: its path, or, where it is no file, its address."""
     path = document.path if document.uri.startswith("file:") else ""
@@ -40,4 +48,5 @@ def _cells_before(workspace: Workspace, uri: str) -> str:
         return ""
     uris = [cell.document for cell in notebook.cells if cell.kind == types.NotebookCellKind.Code]
     before = uris[: uris.index(uri)] if uri in uris else []
-    return "".join(workspace.get_text_document(cell).source.rstrip() + "\n\n" for cell in before)
+    cells = (workspace.get_text_document(cell) for cell in before)
+    return "".join(cell.source.rstrip() + "\n\n" for cell in cells if cell._source is not None)  # or it is on disk

@@ -5,7 +5,9 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
 
 from lsprotocol import types
 
@@ -16,7 +18,7 @@ from lineahead.lsp.answers import Answers
 from lineahead.lsp.background import in_background, show_progress
 from lineahead.lsp.project import Project
 from lineahead.lsp.pygls_mended import Protocol, Server
-from lineahead.lsp.requests import Completion, read_place
+from lineahead.lsp.requests import Completion, opened, read_place
 from lineahead.lsp.state import State
 from lineahead.lsp.statistics import Statistics
 from lineahead.place import Place
@@ -47,6 +49,8 @@ class LineaheadServer(Server):
         self._snoozed_until = 0.0
         self._problems: set[str] = set()
         self.settings = settings.Settings()
+        self.fixed: dict[str, Any] = {}
+        """Settings that no client changes."""
         self.statistics = Statistics()
         self.project = Project(self, lambda: self._engine.vocabulary if self._has_engine else None)
         self._answers = Answers(self.project, self.tell_problem)
@@ -103,7 +107,8 @@ class LineaheadServer(Server):
     def read_settings(self, raw: object) -> None:
         """Take a client's settings, and report each bad one once."""
         before = self.settings
-        self.settings, problems = settings.read(raw)
+        changed, problems = settings.read(raw)
+        self.settings = replace(changed, **self.fixed)
         for problem in problems:
             self.tell_problem(problem)
         if self.settings != before:
@@ -163,7 +168,7 @@ class LineaheadServer(Server):
         state, message = self.state()
         if state in (State.FAILED, State.LOADING):
             raise RuntimeError(f"Lineahead is not ready: {message}")
-        text = self.workspace.get_text_document(uri).source
+        text = opened(self.workspace, uri).source
         thread = self._answers.thread
         return report(await asyncio.get_running_loop().run_in_executor(thread, surprise, text, self._engine))
 
