@@ -82,11 +82,11 @@ def test_compatible_tokens_are_those_of_a_walk_over_all(required: bytes) -> None
         for token, text in enumerate(vocabulary.token_bytes)
         if text and (text.startswith(required) or required.startswith(text))
         # no line break that was not asked for
-        if not any(each in text[len(required) :] for each in b"\r\n")
+        if not any(byte in text[len(required) :] for byte in b"\r\n")
     }
-    found = vocabulary.compatible(required).tolist()
-    assert set(found) == expected
-    assert len(found) == len(expected)
+    compatible = vocabulary.compatible(required).tolist()
+    assert set(compatible) == expected
+    assert len(compatible) == len(expected)
 
 
 def test_without_required_bytes_it_is_greedy_generation(
@@ -378,7 +378,7 @@ def test_values_that_are_no_numbers_are_no_tokens() -> None:
 def test_a_random_order_of_tokens_makes_no_difference() -> None:
     token_bytes = [b"", *sorted({SOURCE[at : at + size].encode() for at in range(50) for size in (1, 2, 5)})]
     shuffled = random.Random(1).sample(token_bytes, len(token_bytes))
-    one, other = (Vocabulary(lambda _: [], each, None) for each in (token_bytes, shuffled))
+    one, other = (Vocabulary(lambda _: [], texts, None) for texts in (token_bytes, shuffled))
     for required in token_bytes[1:]:
-        found = {token_bytes[token] for token in one.compatible(required)}
-        assert found == {shuffled[token] for token in other.compatible(required)}
+        compatible = {token_bytes[token] for token in one.compatible(required)}
+        assert compatible == {shuffled[token] for token in other.compatible(required)}

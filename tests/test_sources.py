@@ -112,8 +112,8 @@ def test_a_folder_that_is_one_project(tmp_path: Path, marker: str) -> None:
 
 def test_what_a_folder_leaves_out(tmp_path: Path) -> None:
     root = tmp_path / "repository"
-    for place in (".git/hooks", ".tox", "node_modules/a", "__pycache__", "env/lib", "docs"):
-        write(root / place / "a.py")
+    for folder in (".git/hooks", ".tox", "node_modules/a", "__pycache__", "env/lib", "docs"):
+        write(root / folder / "a.py")
     write(root / "env" / "pyvenv.cfg", "")
     write(root / "docs" / "notes.txt")
     assert [(candidate.project, candidate.path) for candidate in found(root)] == [("repository", "docs/a.py")]
