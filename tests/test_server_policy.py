@@ -31,18 +31,18 @@ def complete_line(
 @given(cut=st.integers(0, len(SOURCE)))
 def test_every_line_is_continued_exactly_from_every_cut(cut: int) -> None:
     rest = SOURCE[cut:].partition("\n")[0]
-    answer = complete_line(SOURCE[:cut], cut, ScriptedEngine(SOURCE[cut:]))
+    suggestion = complete_line(SOURCE[:cut], cut, ScriptedEngine(SOURCE[cut:]))
     expected = "" if rest == ")" else rest.rstrip()  # a lone closing bracket is not worth a suggestion
-    assert (answer.text if answer else "") == expected
+    assert (suggestion.text if suggestion else "") == expected
 
 
 @given(text=TEXTS, script=st.text("ab() \t\r\n=.'é\x0c\u2028"), offset=st.integers(0, 200))
 def test_a_suggestion_is_part_of_one_line_and_never_blank(text: str, script: str, offset: int) -> None:
-    answer = complete_line(text, min(offset, len(text)), ScriptedEngine(script))
-    if answer is not None:
-        assert script.startswith(answer.text)
-        assert answer.text.splitlines() == [answer.text.rstrip()]
-        assert answer.text.strip()
+    suggestion = complete_line(text, min(offset, len(text)), ScriptedEngine(script))
+    if suggestion is not None:
+        assert script.startswith(suggestion.text)
+        assert suggestion.text.splitlines() == [suggestion.text.rstrip()]
+        assert suggestion.text.strip()
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_a_suggestion_is_part_of_one_line_and_never_blank(text: str, script: str
     ],
 )
 def test_when_and_what(text: str, script: str, expected: str | None) -> None:
-    answer = complete_line(text.replace("|", "", 1), text.index("|"), ScriptedEngine(script))
-    assert (answer and answer.text) == expected
+    suggestion = complete_line(text.replace("|", "", 1), text.index("|"), ScriptedEngine(script))
+    assert (suggestion and suggestion.text) == expected
 
 
 @pytest.mark.parametrize(
@@ -102,10 +102,10 @@ def test_a_request_that_was_stopped_says_nothing() -> None:
 
 
 def test_a_line_that_goes_on_and_on_is_cut_behind_a_word() -> None:
-    answer = complete_line("x = ", 4, ScriptedEngine("".join(f"{number}, " for number in range(100, 200))))
-    assert answer is not None
-    assert MAX_BYTES / 2 < len(answer.text) <= MAX_BYTES
-    assert re.search(r"\b1\d\d,\Z", answer.text)
+    suggestion = complete_line("x = ", 4, ScriptedEngine("".join(f"{number}, " for number in range(100, 200))))
+    assert suggestion is not None
+    assert MAX_BYTES / 2 < len(suggestion.text) <= MAX_BYTES
+    assert re.search(r"\b1\d\d,\Z", suggestion.text)
     assert complete_line("x = ", 4, ScriptedEngine("1" * 1000)) is None
 
 
