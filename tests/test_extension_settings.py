@@ -14,9 +14,11 @@ PACKAGE = Path(__file__).parents[1] / "editor-extension" / "package.json"
 def test_the_extension_and_the_server_have_the_same_settings() -> None:
     configuration = json.loads(PACKAGE.read_text(encoding="utf-8"))["contributes"]["configuration"]
     groups = configuration if isinstance(configuration, list) else [configuration]
-    offered = {name.removeprefix("lineahead."): each for group in groups for name, each in group["properties"].items()}
-    assert all(each.get("description") or each.get("markdownDescription") for each in offered.values())
-    defaults = {name: each["default"] for name, each in offered.items() if name not in CLIENT_ONLY}
+    offered = {
+        name.removeprefix("lineahead."): setting for group in groups for name, setting in group["properties"].items()
+    }
+    assert all(setting.get("description") or setting.get("markdownDescription") for setting in offered.values())
+    defaults = {name: setting["default"] for name, setting in offered.items() if name not in CLIENT_ONLY}
     assert set(defaults) == {camel_case(name) for name in Settings.__dataclass_fields__}
     assert read(defaults) == (Settings(), [])
 

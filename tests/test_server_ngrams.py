@@ -13,23 +13,23 @@ tokens = st.lists(st.integers(0, VOCABULARY - 1), max_size=40)
 
 
 def arrays(*pieces: list[int]) -> list[np.ndarray[tuple[int], np.dtype[np.int32]]]:
-    return [np.array(each, dtype=np.int32) for each in pieces]
+    return [np.array(piece, dtype=np.int32) for piece in pieces]
 
 
 def walked(sequence: list[int], context: list[int], skipped: range) -> list[list[int]]:
     """What `followers` gives, found without any index."""
-    found = []
+    followers = []
     for length in LENGTHS:
         last = context[-length:]
         places = [
-            place
-            for place in range(length, len(sequence))
-            if len(last) == length and place not in skipped and sequence[place - length : place] == last
+            position
+            for position in range(length, len(sequence))
+            if len(last) == length and position not in skipped and sequence[position - length : position] == last
         ]
         if not places:
             break
-        found.append(sorted(sequence[place] for place in places))
-    return found
+        followers.append(sorted(sequence[position] for position in places))
+    return followers
 
 
 @given(first=tokens, second=tokens, context=tokens, start=st.integers(0, 40), size=st.integers(0, 10))
@@ -37,22 +37,22 @@ def test_followers_are_those_that_a_walk_finds(
     first: list[int], second: list[int], context: list[int], start: int, size: int
 ) -> None:
     skipped = range(start, start + size)
-    found = NGrams(arrays(first, second), VOCABULARY).followers(context, skipped)
-    assert [sorted(each.tolist()) for each in found] == walked(first + second, context, skipped)
+    followers = NGrams(arrays(first, second), VOCABULARY).followers(context, skipped)
+    assert [sorted(tokens.tolist()) for tokens in followers] == walked(first + second, context, skipped)
 
 
 def test_longer_contexts_are_followed_too() -> None:
     line = [1, 2, 3, 4, 1, 2, 2, 3, 3, 4, 4, 1, 0]
-    found = NGrams(arrays([*line, 2, *line, 3]), VOCABULARY).followers(line)
-    assert len(found) == len(LENGTHS)
-    assert found[-1].tolist() == [2, 3]
+    followers = NGrams(arrays([*line, 2, *line, 3]), VOCABULARY).followers(line)
+    assert len(followers) == len(LENGTHS)
+    assert followers[-1].tolist() == [2, 3]
 
 
 def test_of_very_many_places_an_even_sample_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ngrams, "MOST_PLACES", 100)
-    (found, *_) = NGrams(arrays([1, 2] * 600 + [1, 3] * 300), VOCABULARY).followers([1])
-    assert len(found) <= 100
-    assert np.bincount(found)[2] == pytest.approx(2 * np.bincount(found)[3], abs=2)
+    (followers, *_) = NGrams(arrays([1, 2] * 600 + [1, 3] * 300), VOCABULARY).followers([1])
+    assert len(followers) <= 100
+    assert np.bincount(followers)[2] == pytest.approx(2 * np.bincount(followers)[3], abs=2)
 
 
 @given(
@@ -60,18 +60,18 @@ def test_of_very_many_places_an_even_sample_is_taken(monkeypatch: pytest.MonkeyP
     doubts=st.lists(st.floats(0.1, 300), min_size=len(LENGTHS), max_size=len(LENGTHS)),
 )
 def test_what_is_mixed_is_a_probability(followers: list[list[int]], doubts: list[float]) -> None:
-    found = Mixture(VOCABULARY)
-    found.add(arrays(*followers), doubts)
-    assert 0 <= found.share <= 1
-    assert found.share + found.gained.sum() == pytest.approx(1)
-    assert set(np.flatnonzero(found.gained)) <= {token for each in followers for token in each}
+    mixture = Mixture(VOCABULARY)
+    mixture.add(arrays(*followers), doubts)
+    assert 0 <= mixture.share <= 1
+    assert mixture.share + mixture.gained.sum() == pytest.approx(1)
+    assert set(np.flatnonzero(mixture.gained)) <= {token for group in followers for token in group}
 
 
 def test_trust_grows_with_what_is_seen_and_falls_with_surprises() -> None:
     def share(*followers: list[int]) -> float:
-        found = Mixture(VOCABULARY)
-        found.add(arrays(*followers), (10.0, 10.0))
-        return found.share
+        mixture = Mixture(VOCABULARY)
+        mixture.add(arrays(*followers), (10.0, 10.0))
+        return mixture.share
 
     assert share() == 1
     assert share([1]) == pytest.approx(10 / 11)

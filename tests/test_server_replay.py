@@ -45,7 +45,7 @@ def test_a_log_that_cannot_be_written_is_told_once_and_costs_no_suggestion(tmp_p
     for column in (7, 6):
         client.ghost("file:///work.py", 4, column)
     assert client.ghost("file:///work.py", 4, 7) == ['me__ == "__main__":']
-    told = [each for each in client.heard if each.get("method") == "window/showMessage"]
+    told = [message for message in client.heard if message.get("method") == "window/showMessage"]
     assert len(told) == 1
     assert client.close() == 0
 
