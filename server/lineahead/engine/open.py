@@ -17,6 +17,7 @@ def load_engine(folder: Path) -> Engine:
     from lineahead.engine import onnx  # numpy and more: after the client has its first answer
 
     try:
+        _check_hashes(folder)
         if (folder / format.GRAPH).exists():
             return onnx.load(folder)
         from lineahead.engine import torch
@@ -30,3 +31,16 @@ def load_engine(folder: Path) -> Engine:
         ) from None
     except ModelError as error:
         raise ModelError(f"{error}. Name another folder: lineahead-server --model FOLDER") from None
+
+
+def _check_hashes(folder: Path) -> None:
+    """Raise ModelError for files that are not those that the folder's hashes were made of."""
+    try:
+        damaged = format.damaged(folder)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder / format.HASHES}: cannot be read ({error}); copy the folder again") from None
+    if damaged:
+        raise ModelError(
+            f"{folder}: {', '.join(damaged)} changed since the hashes in {format.HASHES} were made: install Lineahead "
+            "or copy the folder again"
+        )
