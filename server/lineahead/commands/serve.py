@@ -66,7 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _log_to(file: Path | None) -> None:
-    handler = logging.FileHandler(file, encoding="utf-8") if file else logging.StreamHandler()
+    handler = (
+        logging.FileHandler(file, encoding="utf-8", errors="backslashreplace") if file else logging.StreamHandler()
+    )
     logging.basicConfig(handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("lineahead").setLevel(logging.INFO)  # pygls's own messages from warnings on: they quote code
 
