@@ -74,12 +74,12 @@ def test_random_text_is_told_from_the_literals_of_real_code() -> None:
     alphabet = string.ascii_letters + string.digits
     found = sum(bool(secrets_in(f'x = "{"".join(draw.choices(alphabet, k=32))}"')) for _ in range(1000))
     assert found >= 980
-    lines = [line for path in (ROOT / "server").rglob("*.py") for line in path.read_text().splitlines()]
+    sources = [path for path in (ROOT / "server").rglob("*.py") if path.name != "harm.py"]
+    lines = [line for path in sources for line in path.read_text().splitlines()]
     lines += Path(re.__file__).with_name("_parser.py").read_text().splitlines()
     lines += Path(string.__file__).with_name("argparse.py").read_text().splitlines()
     assert len(lines) > 5000
-    wrong = [line for line in lines if secrets_in(line)]
-    assert [line for line in wrong if not re.search("AKIA|wJalr|github_pat_|npm_", line)] == []  # harm.py's own
+    assert [line for line in lines if secrets_in(line)] == []
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,8 @@ def test_invisible_characters_are_not_suggested(character: str, text: str) -> No
 
 @pytest.mark.parametrize("word", ["pаypal", "is_аdmin", "Αdmin", "scοpe", "ｅｖａｌ", "𝐞𝐯𝐚𝐥", "օpen"])
 def test_words_of_look_alikes_are_not_suggested(word: str) -> None:
-    assert reason(f"import os\n{word[0]}", f"{word[1:]} = 1") == "invisible-characters"
+    typed = len(word) - len(word.lstrip("abcdefghijklmnopqrstuvwxyz"))
+    assert reason(f"import os\n{word[:typed]}", f"{word[typed:]} = 1") == "invisible-characters"
     assert reason("import os\n", f'name = "{word}"') == "invisible-characters"
 
 
@@ -100,6 +101,11 @@ def test_words_of_look_alikes_are_not_suggested(word: str) -> None:
 def test_words_of_one_script_are(word: str) -> None:
     assert not deceives(f"{word} = 1")
     assert reason("import os\n", f"{word} = 1") is None
+
+
+def test_what_the_person_types_is_gone_on_from() -> None:
+    assert reason("𝔘", "nion = 1") is None
+    assert reason("import os\nname_\u202e", "x = 1") != "invisible-characters"
 
 
 def test_none_of_it_comes_out_of_a_project(tmp_path: Path) -> None:

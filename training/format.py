@@ -4,7 +4,9 @@ The one module of this package that the server imports.
 """
 
 import codecs
+import hashlib
 import io
+import json
 import math
 import os
 import stat
@@ -18,6 +20,7 @@ from typing import Any
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 VOCABULARY = "vocabulary.json"  # only beside a tokenizer whose ids were numbered anew
+HASHES = "hashes.json"  # of the files above, in a folder that is handed on
 CARD, PROVENANCE = "README.md", "provenance.json"  # the same facts, for people and for machines
 
 DOCUMENT_START, DOCUMENT_END, PADDING = "<|startoftext|>", "<|endoftext|>", "<|pad|>"
@@ -52,6 +55,32 @@ def onnxruntime() -> Any:
     import onnxruntime
 
     return onnxruntime
+
+
+def write_hashes(folder: Path) -> None:
+    """Note the SHA-256 of each file of a checkpoint folder, so that `damaged` finds what changed on its way."""
+    names = [name for name in (CONFIG, WEIGHTS, GRAPH, TOKENIZER, TOKENIZER_CONFIG) if (folder / name).exists()]
+    hashes = {name: _sha256(folder / name) for name in names}
+    (folder / HASHES).write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
+
+
+def damaged(folder: Path) -> list[str]:
+    """The files of a checkpoint folder that are not as they were when their hashes were noted; none without hashes.
+
+    Weights beside a graph are not read, and may be missing. Raises ValueError for hashes that are none.
+    """
+    if not (folder / HASHES).exists():
+        return []
+    hashes = json.loads((folder / HASHES).read_text(encoding="utf-8"))
+    if not isinstance(hashes, dict) or not hashes.keys() <= {CONFIG, WEIGHTS, GRAPH, TOKENIZER, TOKENIZER_CONFIG}:
+        raise ValueError(f"expected hashes of the folder's files, found {hashes!r:.80}")
+    asked = [name for name in hashes if name != WEIGHTS or GRAPH not in hashes]
+    return [name for name in asked if not (folder / name).exists() or _sha256(folder / name) != hashes[name]]
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 @cache

@@ -16,27 +16,7 @@ from lineahead.lsp.wire import Input
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line until the client leaves; returns the exit code, 1 if that was without `shutdown`."""
-    parser = argparse.ArgumentParser(prog="lineahead-server", description="Suggest the rest of the line, over LSP.")
-    parser.add_argument(
-        "--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER", help="a checkpoint (default: the bundled one)"
-    )
-    parser.add_argument("--log-file", type=Path, metavar="FILE", help="write the log here (default: standard error)")
-    parser.add_argument(
-        "--log-level",
-        choices=("debug", "info", "warning", "error"),
-        help="from what on (default: info in a file; warning on standard error, which some editors show as errors)",
-    )
-    parser.add_argument("--stdio", action="store_true", help="standard input and output (the default)")
-    parser.add_argument("--tcp", action="store_true", help="wait for a client on a TCP port")
-    parser.add_argument("--ws", action="store_true", help="wait for a client on a WebSocket")
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="of --tcp and --ws: this machine's own (default: 127.0.0.1)"
-    )
-    parser.add_argument("--port", type=int, default=8888, help="of --tcp and --ws; 0 for a free one (default: 8888)")
-    parser.add_argument(
-        "--save-requests", default="", metavar="FILE", help="of --tcp and --ws, whose client cannot set it: `log`"
-    )
-    parser.add_argument("--version", action="version", version=f"lineahead {version('lineahead')}")
+    parser = _parser()
     options = parser.parse_args(arguments)
     try:
         _log_to(options.log_file, options.log_level or ("info" if options.log_file else "warning"))
@@ -76,8 +56,35 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lineahead-server", description="Suggest the rest of the line, over LSP.")
+    parser.add_argument(
+        "--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER", help="a checkpoint (default: the bundled one)"
+    )
+    parser.add_argument("--log-file", type=Path, metavar="FILE", help="write the log here (default: standard error)")
+    parser.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        help="from what on (default: info in a file; warning on standard error, which some editors show as errors)",
+    )
+    parser.add_argument("--stdio", action="store_true", help="standard input and output (the default)")
+    parser.add_argument("--tcp", action="store_true", help="wait for a client on a TCP port")
+    parser.add_argument("--ws", action="store_true", help="wait for a client on a WebSocket")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="of --tcp and --ws: this machine's own (default: 127.0.0.1)"
+    )
+    parser.add_argument("--port", type=int, default=8888, help="of --tcp and --ws; 0 for a free one (default: 8888)")
+    parser.add_argument(
+        "--save-requests", default="", metavar="FILE", help="of --tcp and --ws, whose client cannot set it: `log`"
+    )
+    parser.add_argument("--version", action="version", version=f"lineahead {version('lineahead')}")
+    return parser
+
+
 def _log_to(file: Path | None, level: str) -> None:
-    handler = logging.FileHandler(file, encoding="utf-8") if file else logging.StreamHandler()
+    handler = (
+        logging.FileHandler(file, encoding="utf-8", errors="backslashreplace") if file else logging.StreamHandler()
+    )
     logging.basicConfig(handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("lineahead").setLevel(level.upper())  # pygls's own messages from warnings on: they quote code
 

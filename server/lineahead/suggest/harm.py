@@ -35,7 +35,7 @@ def harm(place: Place, inserted: str) -> Reason | None:
 
     What looks like a secret is refused unless this very text has it already.
     """
-    if deceives(word_before(place) + inserted):
+    if deceives(inserted if inserted.isascii() else word_before(place) + inserted):  # what was typed was typed
         return Reason.INVISIBLE
     line = place.line_before + inserted
     for start, end in secrets_in(line, place.in_comment_or_string):
