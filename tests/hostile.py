@@ -1,8 +1,8 @@
 """A repository that means harm, made in an empty folder: `python tests/hostile.py FOLDER [--files N] [--remove]`.
 
 Links out of it, pipes, devices, foreign owners, folders without an end, giant lines, characters that nobody sees,
-modules that stand in the way of others, files in every encoding. What is executed writes its name into `executed` beside
-it.
+modules that stand in the way of others, files in every encoding. What is executed writes its name into `executed`
+beside it.
 """
 
 import argparse
