@@ -1,7 +1,8 @@
 """A repository that means harm, made in an empty folder: `python tests/hostile.py FOLDER [--files N] [--remove]`.
 
-Links out of it, pipes, devices, foreign owners, folders without an end, giant lines, characters that nobody sees, modules that stand
-in the way of others, files in every encoding. What is executed writes its name into `executed` beside it.
+Links out of it, pipes, devices, foreign owners, folders without an end, giant lines, characters that nobody sees,
+modules that stand in the way of others, files in every encoding. What is executed writes its name into `executed`
+beside it.
 """
 
 import argparse
@@ -26,7 +27,7 @@ TRAPS = (
     *("setup", "subprocess", "ssl", "pip", "ensurepip", "tokenizers", "pathspec", "asyncio"),
 )
 LEVELS = 1_500
-KNOWN = "def measured_columns(table):\n    return frobnicate_widget(table, width=80)\n"  # of `aa/known.py`, which is read first
+KNOWN = "def measured_columns(table):\n    return frobnicate_quuxly(table, width=80)\n"  # read before the many
 
 
 class Hostile:
@@ -43,7 +44,7 @@ class Hostile:
         (self.outside / "credentials.txt").write_text("outside_quuxly_zorb = 'hunter2'\n")
         (self.outside / "module.py").write_text("outside_quuxly_zorb = 'hunter2'\n")
         self.root.mkdir()
-        self._write("aa/known.py", KNOWN)
+        self._write("zy/known.py", KNOWN)
         self._links()
         self._special_files()
         self._traps()
@@ -170,7 +171,7 @@ class Hostile:
     def _many(self, files: int) -> None:
         for number in range(files):
             if number % 1_000 == 0:
-                folder = self.root / "many" / str(number)
+                folder = self.root / "zz" / str(number)
                 folder.mkdir(parents=True)
             with (folder / f"file_{number}.py").open("w") as file:
                 file.write(f"VALUE_{number} = {number}\n")
