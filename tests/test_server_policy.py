@@ -13,7 +13,8 @@ from small_models import SOURCE
 from lineahead.engine.engine import Engine, Token
 from lineahead.place import Place
 from lineahead.settings import Settings
-from lineahead.suggest.checks import before_closers, closed_part, repeats_neighbours
+from lineahead.suggest.checks import repeats_neighbours
+from lineahead.suggest.fitting import before_closers, closed_part
 from lineahead.suggest.policy import MAX_BYTES, Suggestion, complete
 
 KNOWN_NAMES = "total = items = a = b = c = d = x = y = z = f = g = h = one = two = yes = value = path = item\n"

@@ -64,3 +64,11 @@ class Place:
         """The letters, digits and underscores left of the cursor."""
         match = WORD_END.search(self.line_before[-MOST_OF_A_WORD:])
         return match[0] if match else ""
+
+    def lines_below(self, column: int) -> str:
+        """The lines after the cursor's that begin no further left than some column, closing brackets aside."""
+        lines = LINE.findall(self.text[self.offset + len(self.line_after) :][: syntax.MOST_PARSED].lstrip("\r\n"))
+        for number, line in enumerate(lines):
+            if line.strip(" \t\f\r\n)]}") and syntax.indentation(line) < max(column, 1):
+                return "".join(lines[:number])
+        return "".join(lines)

@@ -40,6 +40,7 @@ QUOTE_END = {
     '"""': re.compile(r'(?:[^"\\]++|\\.|"(?!""))*+"""', re.DOTALL),
     "'''": re.compile(r"(?:[^'\\]++|\\.|'(?!''))*+'''", re.DOTALL),
 }
+OPENING = {")": "(", "]": "[", "}": "{"}
 INDENTATION = re.compile(r"[ \t\f]*+")
 CONTINUES = re.compile(r"(?:elif|else|except|finally)\b")  # a statement that began above
 NO_EXPRESSION = re.compile(r"[ \t]*+(?:def|class|import|return|raise|pass|while|try|assert|del|global)\b")
@@ -225,20 +226,26 @@ def in_comment_or_string(text: str, line_start: int, offset: int) -> bool:
     return True
 
 
-def statement_before(text: str, line_start: int, column: int) -> str | None:
-    """What comes before a line of some column that decides what it may be: the statement above it in its block, or
-    whose block it begins, or which it goes on with, in the open blocks; None where that is too long to look at.
+def statement_before(text: str, line_start: int, line: str) -> str | None:
+    """What comes before a line and decides what it may be: its open blocks, in short, and the statement which it goes
+    on with or whose block it begins; None where that is too long to look at.
     """
     state = state_at(text, line_start)
     if state.lost or not state.blocks:
         return None if state.lost else ""
-    blocks = state.blocks
+    blocks, column = state.blocks, indentation(line)
     if not state.inside_statement:
         while len(blocks) > 1 and blocks[-1].column > column:
             blocks = blocks[:-1]
-    if line_start - blocks[-1].start > MOST_PARSED:
+    last = blocks[-1]
+    headers = "".join(f"{block.indentation}if 1:\n" for block in blocks[:-1])
+    if column == last.column and not (state.inside_statement or last.decorated or CONTINUES.match(line.lstrip())):
+        first = text[last.start : last.start + MOST_OF_A_LINE].lstrip()
+        if not first.startswith("try"):  # what the line does not go on with is whole
+            return headers
+    if line_start - last.start > MOST_PARSED:
         return None
-    return "".join(f"{block.indentation}if 1:\n" for block in blocks[:-1]) + text[blocks[-1].start : line_start]
+    return headers + text[blocks[-1].start : line_start]
 
 
 def verdict(code: str) -> Verdict:

@@ -5,8 +5,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from keyword import iskeyword
-from textwrap import dedent
 
 from lineahead.engine.drafts import repeat_of_context
 from lineahead.engine.engine import Engine, Recall, Request, Sampling
@@ -15,24 +13,17 @@ from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
 from lineahead.suggest import prompt
-from lineahead.suggest.checks import before_closers, closed_part, may_stay_open, objection
+from lineahead.suggest.checks import objection
+from lineahead.suggest.fitting import fitting
 from lineahead.suggest.prompt import HEALED_BYTES, Prompt
-from lineahead.suggest.silence import CLOSERS, in_empty_block, silence
-from lineahead.syntax import indentation, parses
+from lineahead.suggest.silence import in_empty_block, silence
 
 MAX_TOKENS = 64
 MAX_BYTES = 120  # of a line
 MOST_SUGGESTIONS = 3
 ATTEMPTS = (None, *(Sampling(seed=seed) for seed in range(6)))  # the likeliest, then drawn ones
 
-
-RUNAWAY = re.compile(r"([^\W\d_].{2,40}?|\W\w.{2,40}?)\1\1")  # a small model that says the same thing for ever
-
 WORD_END = re.compile(r"\w+\Z")
-LONE_NAME = re.compile(r"\s*\w+\s*")
-HALF = re.compile(  # what a statement goes on behind
-    r"(?:\s*(?:[-+*/%@&|^~<>=!,:.]|\b(?:and|or|not|in|is|if|else|for|lambda|await|import|from|assert|as)\b))+\Z"
-)
 
 
 @dataclass(frozen=True)
@@ -151,50 +142,10 @@ def _judge(place: Place, written: Written, threshold: float, memory: Memory) -> 
         text = WORD_END.sub("", text)  # no half word at the end
     if cut:
         text = text.rstrip(".")  # nor half an attribute
-    inserted, whole = _fitting(place, text, not cut)
+    inserted, whole = fitting(place, text, not cut)
     complete = whole and not (cut and len(inserted) >= len(text.rstrip()))
     if not inserted.strip() and sure and cut and threshold:
         return Answer(reason=Reason.NOTHING_SURE, detail=f"only {math.exp(log_probability):.2f} for less than a word")
     if reason := objection(place, inserted, complete, memory.knows):
         return Answer(reason=reason)
     return Answer((Suggestion(inserted, place.word_before, math.exp(log_probability)),))
-
-
-def _fitting(place: Place, text: str, ended: bool) -> tuple[str, bool]:
-    """The lines of a text that fit at a place, and whether its last line was left whole.
-
-    `ended` says that the text's last line ends there, instead of where it stopped being sure.
-    """
-    first, *more = re.split(r"\r\n|\r|\n", text)
-    line_ended = ended or bool(more)
-    first = first.splitlines()[0] if first else ""
-    if runaway := RUNAWAY.search(first):
-        first, line_ended = first[: runaway.end(1)], False
-    rest = place.line_after.strip()
-    part = before_closers(first, rest)
-    if not CLOSERS.issuperset(rest[:MAX_BYTES]) and rest in part:  # code follows, and was asked for all the same
-        part = part[: part.index(rest)]
-    part = part.rstrip()
-    if not (line_ended and not rest and may_stay_open(place, part)):
-        closed = closed_part(place.line_before, part).rstrip()
-        part = HALF.sub("", closed) if line_ended and closed != part else closed
-    whole = first[len(part) :].strip() == rest
-    kept = [part]
-    if part == first.rstrip() and not rest and more:
-        kept = _whole_lines(place.line_before, [part, *(more if ended else more[:-1])])
-    return "\n".join(kept), whole
-
-
-def _whole_lines(typed: str, lines: list[str]) -> list[str]:
-    """The first of some lines, and as many more as are whole statements of the same block."""
-    kept = lines[:1]
-    column = indentation(typed + kept[0])
-    for line in lines[1:]:
-        if not line.strip() or indentation(line) < column or closed_part("", line) != line:
-            break
-        if LONE_NAME.fullmatch(line) and not iskeyword(line.strip()):
-            break
-        kept.append(line.rstrip())
-    while len(kept) > 1 and not parses(dedent(typed + "\n".join(kept))):
-        kept.pop()
-    return kept
