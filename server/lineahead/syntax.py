@@ -11,6 +11,7 @@ import warnings
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
+from itertools import pairwise
 
 from tree_sitter import Language, Node, Parser, Tree
 
@@ -23,9 +24,7 @@ MOST_TREE = 300_000  # bytes, of tree-sitter: under 30 ms
 MOST_OF_A_LINE = 5_000  # characters: longer lines are data
 
 COMMENT_OR_STRING = re.compile(
-    r"""\#[^\r\n]*|(?P<quote>\"{3}|'{3})(?:[^\\]|\\.)*?(?P<closed>(?P=quote)|\Z)"""
-    r"""|(?P<mark>["'])(?:(?!(?P=mark))[^\\\r\n]|\\.)*(?P<ended>(?P=mark)|(?=[\r\n])|\Z)""",
-    re.DOTALL,
+    r"""\#[^\r\n]*|(\"{3}|'{3})(?:[^\\]|\\.)*?(?:\1|\Z)|(["'])(?:(?!\2)[^\\\r\n]|\\.)*(?:\2|(?=[\r\n])|\Z)""", re.DOTALL
 )
 TOKEN = re.compile(
     r"""(?P<line>\r\n|\n|\r)|(?P<comment>\#[^\r\n]*+)|(?P<triple>\"{3}|'{3})"""
@@ -44,6 +43,7 @@ OPENING = {")": "(", "]": "[", "}": "{"}
 INDENTATION = re.compile(r"[ \t\f]*+")
 CONTINUES = re.compile(r"(?:elif|else|except|finally)\b")  # a statement that began above
 NO_EXPRESSION = re.compile(r"[ \t]*+(?:def|class|import|return|raise|pass|while|try|assert|del|global)\b")
+CASE = re.compile(r"[ \t]*+case\b[^=]")
 TOP = re.compile(r"^(?:class|def|async def) ", re.MULTILINE)
 NEWER = {"type_alias_statement", "type_parameter", "except_clause", "except_group_clause", "string"}
 OLDER = {"print_statement", "exec_statement", "ERROR"}
@@ -238,7 +238,7 @@ def statement_before(text: str, line_start: int, line: str) -> str | None:
         while len(blocks) > 1 and blocks[-1].column > column:
             blocks = blocks[:-1]
     last = blocks[-1]
-    headers = "".join(f"{block.indentation}if 1:\n" for block in blocks[:-1])
+    headers = "".join(block.indentation + _header(text, block, inner) for block, inner in pairwise(blocks))
     if column == last.column and not (state.inside_statement or last.decorated or CONTINUES.match(line.lstrip())):
         first = text[last.start : last.start + MOST_OF_A_LINE].lstrip()
         if not first.startswith("try"):  # what the line does not go on with is whole
@@ -246,6 +246,13 @@ def statement_before(text: str, line_start: int, line: str) -> str | None:
     if line_start - last.start > MOST_PARSED:
         return None
     return headers + text[blocks[-1].start : line_start]
+
+
+def _header(text: str, block: Block, inner: Block) -> str:
+    """A short header in the place of a block's last one."""
+    if CASE.match(text, inner.start):
+        return "match 1:\n"
+    return "case 1:\n" if CASE.match(text, block.start) else "if 1:\n"
 
 
 def verdict(code: str) -> Verdict:

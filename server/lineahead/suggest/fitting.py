@@ -136,4 +136,9 @@ def may_stay_open(place: Place, line: str) -> bool:
 
 def _is_apostrophe(text: str, index: int) -> bool:
     """Whether a quote follows a letter, as in prose, and that is not the prefix of a string."""
-    return index > 0 and text[index - 1].isalnum() and not STRING_PREFIX.search(text, max(0, index - 3), index)
+    return (
+        text[index] == "'"
+        and index > 0
+        and text[index - 1].isalnum()
+        and not STRING_PREFIX.search(text, max(0, index - 3), index)
+    )
