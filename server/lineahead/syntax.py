@@ -1,26 +1,16 @@
-"""What can be said of Python text without a model: what is open at a place, which blocks are, what is whole.
+"""What is open at a place in Python text: brackets, strings, blocks, and the statement that a line goes on with.
 
-Three tools, each for what it does well. What is open at a line's start is read off once, token by token, and kept:
-typing on costs a line. Whether text can become a statement is asked of the interpreter's own grammar, which tells a
-half statement from a wrong one. Where that grammar is older than the text, tree-sitter's knows the newer statements.
+It is read off token by token and kept, so that typing on costs a line.
 """
 
-import ast
 import re
-import warnings
 from dataclasses import dataclass, replace
-from enum import Enum
-from functools import cache
 from itertools import pairwise
 
-from tree_sitter import Language, Node, Parser, Tree
-
-INCOMPLETE_INPUT = ast.PyCF_ONLY_AST | 0x4000  # codeop's flag: says "incomplete input" where more text would mend it
 MOST_SCANNED = 300_000  # characters that are read again to find what is open
 MOST_TOKENS = 60_000  # of them: more is no code
 EVERY = 4_000  # characters between the places whose state is kept
 MOST_PARSED = 50_000  # characters: a few milliseconds
-MOST_TREE = 300_000  # bytes, of tree-sitter: under 30 ms
 MOST_OF_A_LINE = 5_000  # characters: longer lines are data
 
 COMMENT_OR_STRING = re.compile(
@@ -45,17 +35,6 @@ CONTINUES = re.compile(r"(?:elif|else|except|finally)\b")  # a statement that be
 NO_EXPRESSION = re.compile(r"[ \t]*+(?:def|class|import|return|raise|pass|while|try|assert|del|global)\b")
 CASE = re.compile(r"[ \t]*+case\b[^=]")
 TOP = re.compile(r"^(?:class|def|async def) ", re.MULTILINE)
-NEWER = {"type_alias_statement", "type_parameter", "except_clause", "except_group_clause", "string"}
-OLDER = {"print_statement", "exec_statement", "ERROR"}
-
-
-class Verdict(Enum):
-    """What a grammar says of the beginning of a text."""
-
-    WHOLE = "whole"
-    INCOMPLETE = "incomplete"
-    """More text would make it whole."""
-    WRONG = "wrong"
 
 
 @dataclass(frozen=True)
@@ -111,7 +90,7 @@ def state_at(text: str, line_start: int) -> State:
     if points[-1][0] < line_start - MOST_SCANNED:
         top = TOP.search(text, line_start - MOST_SCANNED, line_start)
         start = top.start() if top else text.rfind("\n", 0, line_start - MOST_SCANNED) + 1
-        points = ((start, State()),)
+        points = ((0, State()), (start, State()))
     new = _read(text, *points[-1], line_start)
     _kept = text[:line_start], points + new
     return new[-1][1] if new else points[-1][1]
@@ -253,68 +232,6 @@ def _header(text: str, block: Block, inner: Block) -> str:
     if CASE.match(text, inner.start):
         return "match 1:\n"
     return "case 1:\n" if CASE.match(text, block.start) else "if 1:\n"
-
-
-def verdict(code: str) -> Verdict:
-    """What the interpreter's grammar says of the beginning of a text, or a newer one where it does not know it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of invalid escapes in a person's strings
-            compile(code + "\n", "", "exec", INCOMPLETE_INPUT)
-    except SyntaxError as error:
-        if error.msg == "incomplete input":
-            return Verdict.INCOMPLETE
-    except (ValueError, RecursionError, MemoryError):
-        return Verdict.WRONG
-    else:
-        return Verdict.WHOLE
-    return Verdict.WHOLE if _is_newer(code + "\n") else Verdict.WRONG
-
-
-def parses(code: str) -> bool:
-    """Whether a text is Python, of the interpreter's version or of a newer one."""
-    return verdict(code) is Verdict.WHOLE
-
-
-@cache
-def _parser() -> Parser:
-    import tree_sitter_python
-
-    return Parser(Language(tree_sitter_python.language()))
-
-
-def _is_newer(code: str) -> bool:
-    """Whether a text has no error in tree-sitter's grammar, and something in it that is new since Python 3.12."""
-    data = code.encode(errors="replace")
-    if len(data) > MOST_TREE:
-        return False
-    tree: Tree = _parser().parse(data)
-    if tree.root_node.has_error:
-        return False
-    newer = False
-    nodes = [tree.root_node]
-    while nodes:
-        node = nodes.pop()
-        if node.type in OLDER:
-            return False
-        newer = newer or (node.type in NEWER and _is_new(node))
-        nodes += node.children
-    return newer
-
-
-def _is_new(node: Node) -> bool:
-    """Whether a node that may be new is: PEP 695, 701, 758."""
-    if node.type == "string":
-        start = node.children[0].text or b""
-        if start.lower().startswith((b"t", b"rt", b"tr")):
-            return True
-        inner = b"".join(child.text or b"" for child in node.children if child.type == "interpolation")
-        return any(mark in inner for mark in (start[-1:], b"\\", b"#", b"\n"))
-    if node.type.startswith("except"):
-        return any(child.type == "," for child in node.children) and not any(
-            child.type in ("as_pattern", "as") for child in node.children
-        )
-    return True
 
 
 def indentation(line: str) -> int:

@@ -4,8 +4,8 @@ import re
 from itertools import islice
 from pathlib import Path
 
+from lineahead.grammar import parses
 from lineahead.memory.memory import ProjectMemory
-from lineahead.syntax import parses
 from training import format
 
 MOST_FILES = 4_000

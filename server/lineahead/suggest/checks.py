@@ -3,18 +3,16 @@
 import re
 from collections.abc import Callable
 
+from lineahead.grammar import Verdict, parses, verdict
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.suggest.names import unknown_names
 from lineahead.syntax import (
     MOST_OF_A_LINE,
     MOST_PARSED,
-    Verdict,
     indentation,
-    parses,
     state_at,
     statement_before,
-    verdict,
 )
 
 LONE_CLOSER = re.compile(r"\s*[)\]}]\s*")

@@ -4,9 +4,10 @@ import re
 from keyword import iskeyword
 from textwrap import dedent
 
+from lineahead.grammar import parses
 from lineahead.place import Place
 from lineahead.suggest.silence import CLOSERS
-from lineahead.syntax import MOST_OF_A_LINE, OPENING, indentation, parses, state_at
+from lineahead.syntax import MOST_OF_A_LINE, OPENING, indentation, state_at
 
 QUOTES = "\"'"
 QUOTE = re.compile(r"\"{3}|'{3}|[\"']")

@@ -5,8 +5,9 @@ import builtins
 import keyword
 import re
 
+from lineahead.grammar import parses
 from lineahead.place import Place
-from lineahead.syntax import COMMENT_OR_STRING, MOST_OF_A_LINE, indentation, parses, statement_before
+from lineahead.syntax import COMMENT_OR_STRING, MOST_OF_A_LINE, indentation, statement_before
 
 WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
 MOST_SEARCHED = 1_000_000  # characters
