@@ -7,7 +7,6 @@ from functools import cached_property
 from lineahead import syntax
 
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # the line ends that the protocol and Python share
-REST_OF_LINE = re.compile(r"[^\r\n]*+")
 WORD_END = re.compile(r"\w*\Z")
 MOST_OF_A_WORD = 200  # characters
 
@@ -41,8 +40,8 @@ class Place:
     @cached_property
     def line_after(self) -> str:
         """The cursor's line right of it, without its line break."""
-        match = REST_OF_LINE.match(self.text, self.offset)
-        return match[0] if match else ""
+        ends = (self.text.find(end, self.offset) for end in "\r\n")
+        return self.text[self.offset : min((end for end in ends if end >= 0), default=len(self.text))]
 
     @cached_property
     def before(self) -> str:
