@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 MOST_SCANNED = 300_000  # characters that are read again to find what is open
-MOST_TOKENS = 40_000  # of them: more is no code
+MOST_TOKENS = 30_000  # of them: more is no code
 EVERY = 4_000  # characters between the places whose state is kept
 MOST_PARSED = 20_000  # characters: a few milliseconds
 MOST_OF_A_LINE = 5_000  # characters: longer lines are data
