@@ -13,19 +13,16 @@ from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
 from lineahead.suggest import prompt
-from lineahead.suggest.checks import before_closers, closed_part, objection
+from lineahead.suggest.checks import objection
+from lineahead.suggest.fitting import fitting
 from lineahead.suggest.harm import harm
 from lineahead.suggest.prompt import HEALED_BYTES, Prompt
-from lineahead.suggest.silence import CLOSERS, in_empty_block, silence
-from lineahead.syntax import indentation
+from lineahead.suggest.silence import in_empty_block, silence
 
 MAX_TOKENS = 64
 MAX_BYTES = 120  # of a line
 MOST_SUGGESTIONS = 3
 ATTEMPTS = (None, *(Sampling(seed=seed) for seed in range(6)))  # the likeliest, then drawn ones
-
-
-RUNAWAY = re.compile(r"([^\W\d_].{2,40}?|\W\w.{2,40}?)\1\1")  # a small model that says the same thing for ever
 
 WORD_END = re.compile(r"\w+\Z")
 
@@ -150,33 +147,10 @@ def _judge(place: Place, written: Written, threshold: float, memory: Memory) -> 
         text = WORD_END.sub("", text)  # no half word at the end
     if cut:
         text = text.rstrip(".")  # nor half an attribute
-    inserted, whole = _fitting(place, text)
+    inserted, whole = fitting(place, text, not cut)
     complete = whole and not (cut and len(inserted) >= len(text.rstrip()))
     if not inserted.strip() and sure and cut and threshold:
         return Answer(reason=Reason.NOTHING_SURE, detail=f"only {math.exp(log_probability):.2f} for less than a word")
     if reason := harm(place, inserted) or objection(place, inserted, complete, memory.knows):
         return Answer(reason=reason)
-    word = WORD_END.search(place.line_before)
-    return Answer((Suggestion(inserted, word[0] if word else "", math.exp(log_probability)),))
-
-
-def _fitting(place: Place, text: str) -> tuple[str, bool]:
-    """The lines of a text that fit at a place, and whether its last line was left whole."""
-    first, *more = re.split(r"\r\n|\r|\n", text)
-    first = first.splitlines()[0] if first else ""
-    if runaway := RUNAWAY.search(first):
-        first = first[: runaway.end(1)]
-    rest = place.line_after.strip()
-    part = before_closers(first, rest)
-    if not CLOSERS.issuperset(rest) and rest in part:  # code follows, and was asked for all the same
-        part = part[: part.index(rest)]
-    part = closed_part(place.line_before, part).rstrip()
-    whole = first[len(part) :].strip() == rest
-    kept = [part]
-    if part == first.rstrip() and not rest:
-        column = indentation(place.line_before + part)
-        for line in more:
-            if not line.strip() or indentation(line) < column or closed_part("", line) != line:
-                break
-            kept.append(line.rstrip())
-    return "\n".join(kept), whole
+    return Answer((Suggestion(inserted, place.word_before, math.exp(log_probability)),))
