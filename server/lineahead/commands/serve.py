@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
+from lineahead.lsp.allocation import return_what_is_free
 from lineahead.lsp.handlers import create_server
 from lineahead.lsp.network import Door, problem_with_host
 from lineahead.lsp.wire import Input
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not 0 <= options.port <= 65_535:
             parser.error(f"--port: expected a number from 0 to 65535, found {options.port}")
 
+    return_what_is_free()
     # Standard output belongs to the protocol: whatever a library prints goes to standard error.
     protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
