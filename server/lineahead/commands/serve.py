@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     server = create_server(
         lambda folder: load_engine(Path(folder).expanduser() if folder else options.model),
-        "bundled" if options.model == BUNDLED_MODEL else str(options.model),
+        options.model,
     )
     if options.tcp:
         server.start_tcp(options.host, options.port)

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lineahead.engine.engine import Sampling
+from lineahead.engine.engine import Recall, Sampling
 from lineahead.engine.errors import ModelError
 
 
-def mixed(logits: NDArray[np.float32], share: float, gained: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits (V,) of the model's probabilities times `share`, with `gained` added."""
+def mixed(logits: NDArray[np.float32], tokens: Sequence[int], recall: Recall) -> NDArray[np.float32]:
+    """Logits (V,) of the model's probabilities with what is recalled behind `tokens` mixed in."""
     with np.errstate(invalid="ignore"):  # `choose` says what is wrong with a model's numbers
         probabilities: NDArray[np.float32] = np.exp(logits - logits.max())
-        probabilities *= share / probabilities.sum()
-    probabilities += gained
+        probabilities /= probabilities.sum()
+    if not np.isfinite(probabilities[0]):
+        return logits
+    recalled = recall(tokens, probabilities)
+    probabilities *= np.float32(recalled.share)
+    np.add.at(probabilities, recalled.token_ids, recalled.gains)
     probabilities += np.finfo(np.float32).tiny  # a logarithm for all
     np.log(probabilities, out=probabilities)
     return probabilities

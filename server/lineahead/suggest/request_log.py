@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lineahead.engine.engine import Engine, Recall
+from lineahead.engine.engine import Engine, Recall, Recalled
 from lineahead.engine.vocabulary import Vocabulary
 from lineahead.memory.memory import Memory
 from lineahead.memory.ngrams import LENGTHS
@@ -33,12 +33,11 @@ class SavedMemory:
     def recall(self, _place: Place, vocabulary: Vocabulary) -> Recall:
         """What was said then; nothing where the model now writes what it did not write then."""
 
-        def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float32]]:
+        def recall(tokens: Sequence[int], _: NDArray[np.float32]) -> Recalled:
             share, ids, gains = self.said.get(_context(tokens), (1.0, [], []))
-            gained = np.zeros(len(vocabulary.token_bytes), dtype=np.float32)
-            if max(ids, default=0) < len(gained):  # or it is another model's
-                gained[ids] = gains
-            return share, gained
+            if max(ids, default=0) >= len(vocabulary.token_bytes):  # it is another model's
+                share, ids, gains = 1.0, [], []
+            return Recalled(share, np.array(ids, dtype=np.int32), np.array(gains, dtype=np.float32))
 
         return recall
 
@@ -60,11 +59,10 @@ class Recording:
         if asked is None:
             return None
 
-        def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float32]]:
-            share, gained = asked(tokens)
-            ids = np.flatnonzero(gained)
-            self.said[_context(tokens)] = share, ids.tolist(), gained[ids].tolist()
-            return share, gained
+        def recall(tokens: Sequence[int], probabilities: NDArray[np.float32]) -> Recalled:
+            recalled = asked(tokens, probabilities)
+            self.said[_context(tokens)] = recalled.share, recalled.token_ids.tolist(), recalled.gains.tolist()
+            return recalled
 
         return recall
 
