@@ -161,7 +161,7 @@ def evaluate(folders: list[Path], model: Path, options: argparse.Namespace, memo
         places = places_in(folder, options.places, options.typing, random.Random(options.seed))
         for kind, place, truth in islice(places, 2 * options.places):
             asked = known if memory == "project" else NO_MEMORY
-            outcomes.append(judge(kind, place, truth, engine, asked, Settings()))
+            outcomes.append(judge(kind, place, truth, engine, asked, Settings(confidence=options.confidence)))
             print(f"\r{folder.name}: {len(outcomes)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return outcomes
@@ -197,6 +197,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--typing", action="store_true", help="hide the text after the cursor's line, too")
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER")
     parser.add_argument("--against", metavar="none|FOLDER", help="compare with no memory, or with another model")
+    parser.add_argument("--confidence", type=float, default=Settings().confidence, help="the setting")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every outcome here")
     options = parser.parse_args(arguments)
     folders = [folder.resolve() for folder in options.folders]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from lineahead.engine.drafts import repeat_of_context
 from lineahead.engine.engine import Engine, Recall, Request, Sampling
@@ -46,7 +47,7 @@ class Answer:
     """Suggestions, or why there is none."""
 
     suggestions: tuple[Suggestion, ...] = ()
-    """The best one first: by characters saved × probability."""
+    """The likeliest one first."""
     reason: Reason | None = None
     detail: str = ""
     """The number behind the reason, where there is one."""
@@ -100,7 +101,7 @@ def complete(
             break
     if not suggestions:
         return refused or Answer(reason=Reason.BLANK)
-    ranked = sorted(suggestions.values(), key=lambda suggestion: -len(suggestion.text) * suggestion.confidence)
+    ranked = sorted(suggestions.values(), key=lambda suggestion: -suggestion.confidence)
     return Answer(tuple(ranked[: MOST_SUGGESTIONS if place.explicit else 1]))
 
 
@@ -140,15 +141,8 @@ def _judge(place: Place, written: Written, threshold: float, memory: Memory) -> 
     if written.marks and not sure:
         probability = math.exp(written.marks[0][1])
         return Answer(reason=Reason.NOTHING_SURE, detail=f"{probability:.2f} is under {threshold:.2f}")
-    length, log_probability = sure[-1] if sure else (0, 0.0)
-    cut = length < len(written.text) or not written.ended
-    # Bytes that are no text end the line, as do the line ends that only Unicode knows.
-    text = written.text[:length].decode("utf-8", errors="replace").partition("\ufffd")[0]
-    follows = written.text[len(text.encode()) :][:4].decode("utf-8", errors="ignore")[:1]
-    if cut and (not follows or follows == "_" or follows.isalnum()):
-        text = WORD_END.sub("", text)  # no half word at the end
-    if cut:
-        text = text.rstrip(".")  # nor half an attribute
+    ends = [_end(written, length, log_probability) for length, log_probability in sure] or [_end(written, 0, 0.0)]
+    text, log_probability, cut = max(ends, key=lambda end: _gain(end, threshold)) if threshold else ends[-1]
     inserted, whole = _fitting(place, text)
     complete = whole and not (cut and len(inserted) >= len(text.rstrip()))
     if not inserted.strip() and sure and cut and threshold:
@@ -157,6 +151,38 @@ def _judge(place: Place, written: Written, threshold: float, memory: Memory) -> 
         return Answer(reason=reason)
     word = WORD_END.search(place.line_before)
     return Answer((Suggestion(inserted, word[0] if word else "", math.exp(log_probability)),))
+
+
+class _End(NamedTuple):
+    """A beginning of what was written, as it may be shown."""
+
+    text: str
+    log_probability: float
+    cut: bool
+    """Whether the model wrote more."""
+
+
+def _end(written: Written, length: int, log_probability: float) -> _End:
+    """The first `length` bytes of what was written, without half a word or half a character at their end."""
+    cut = length < len(written.text) or not written.ended
+    # Bytes that are no text end the line, as do the line ends that only Unicode knows.
+    text = written.text[:length].decode("utf-8", errors="replace").partition("\ufffd")[0]
+    follows = written.text[len(text.encode()) :][:4].decode("utf-8", errors="ignore")[:1]
+    if cut and (not follows or follows == "_" or follows.isalnum()):
+        text = WORD_END.sub("", text)  # no half word at the end
+    if cut:
+        text = text.rstrip(".")  # nor half an attribute
+    return _End(text, log_probability, cut)
+
+
+def _gain(end: _End, threshold: float) -> float:
+    """What a person gains on average: characters, times how likely they are right, less what wrong ones cost.
+
+    Whoever sets the threshold minds a wrong character threshold / (1 − threshold) times as much as they like a right
+    one: at that probability nothing is gained.
+    """
+    probability, cost = math.exp(end.log_probability), threshold / max(1e-9, 1 - threshold)
+    return len(end.text) * (probability - cost * (1 - probability))
 
 
 def _fitting(place: Place, text: str) -> tuple[str, bool]:
