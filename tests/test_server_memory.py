@@ -15,6 +15,7 @@ from scripted_engine import ScriptedEngine, small_vocabulary
 
 from lineahead.engine.decoding import Limits, decode
 from lineahead.engine.engine import Recall, Request
+from lineahead.engine.sampling import predict
 from lineahead.memory import memory as memories
 from lineahead.memory.files import is_written_here, read_file, read_folders
 from lineahead.memory.memory import Encoder, ProjectMemory
@@ -46,7 +47,7 @@ def likeliest(memory: ProjectMemory, place: Place) -> str:
 def gained(recall: Recall, tokens: Sequence[int]) -> NDArray[np.float32]:
     """What each token (V,) gets, where the model thinks nothing in particular."""
     size = len(VOCABULARY.token_bytes)
-    recalled = recall(tokens, np.full(size, 1 / size, dtype=np.float32))
+    recalled = recall(tokens, predict(np.zeros(size, dtype=np.float32)))
     gains = np.zeros(size, dtype=np.float32)
     np.add.at(gains, recalled.token_ids, recalled.gains)
     return gains

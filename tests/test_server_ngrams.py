@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineahead.engine.open import BUNDLED_MODEL
+from lineahead.engine.sampling import predict
 from lineahead.memory import ngrams
 from lineahead.memory.mixture import (
     DEFAULT,
@@ -20,7 +21,6 @@ from lineahead.memory.mixture import (
     context,
     mix,
     read,
-    summarise,
     write,
 )
 from lineahead.memory.ngrams import LENGTHS, NGrams
@@ -103,12 +103,15 @@ def test_what_is_mixed_is_a_probability(
 ) -> None:
     probabilities = np.full(VOCABULARY, 0.1, dtype=np.float32)
     probabilities[first] += np.float32(0.5)
-    recalled = mix(seen, Gate(doubts, weights), probabilities)
+    thinks = predict(np.log(probabilities))
+    assert thinks.first == first
+    assert thinks.entropy == pytest.approx(-np.sum(probabilities * np.log(probabilities)), abs=1e-4)
+    recalled = mix(seen, Gate(doubts, weights), thinks)
     assert 0 <= recalled.share <= 1
     assert recalled.share + recalled.gains.sum() == pytest.approx(1, abs=1e-5)
     assert set(recalled.token_ids.tolist()) <= {int(token) for one in seen for token in one.token_ids}
     # One after the other, as the definition has it.
-    expected, thinks = probabilities.astype(np.float64), summarise(probabilities)
+    expected = probabilities.astype(np.float64)
     for one in seen:
         trust = Gate(doubts, weights).trust(one, thinks)
         expected *= 1 - trust
@@ -121,7 +124,7 @@ def test_what_is_mixed_is_a_probability(
 def test_trust_grows_with_what_is_seen_and_falls_with_surprises() -> None:
     def share(*behind: list[int]) -> float:
         seen = [context(2, length, one, 1.0) for length, one in enumerate(arrays(*behind))]
-        return mix(seen, DEFAULT, np.full(VOCABULARY, 0.2, dtype=np.float32)).share
+        return mix(seen, DEFAULT, predict(np.zeros(VOCABULARY, dtype=np.float32))).share
 
     assert share() == 1
     assert share([1, 1, 1]) < share([1])

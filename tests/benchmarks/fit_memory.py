@@ -22,6 +22,7 @@ from tqdm import tqdm
 from lineahead.engine.engine import Engine
 from lineahead.engine.onnx import OnnxEngine
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
+from lineahead.engine.sampling import predict
 from lineahead.memory import mixture
 from lineahead.memory.files import read_folders
 from lineahead.memory.memory import ProjectMemory
@@ -71,15 +72,13 @@ def look(engine: Engine, folder: Path, lines: int, seed: int) -> Seen:
         engine.log_probabilities(sequence[: -len(tokens) + 1 or None])  # into the buffers
         for position in range(len(sequence) - len(tokens), len(sequence)):
             logits = engine._step(position - 1, sequence[position - 1 : position], 1)[0][: len(vocabulary.token_bytes)]
-            probabilities = np.exp(logits - logits.max())
-            probabilities /= probabilities.sum()
+            thinks = predict(logits)
             token, row = sequence[position], np.zeros((len(LENGTHS), len(SOURCES), 3 + len(FEATURES)), np.float32)
-            thinks = mixture.summarise(probabilities)
             for seen in contexts(sequence[:position]):
                 share = float(seen.counts[seen.token_ids == token].sum() / seen.counts.sum())
                 evidence = math.log(seen.total) - math.log(len(seen.token_ids))
                 row[seen.length, seen.source] = 1, share, evidence, *mixture.features(seen, thinks)
-            model.append(float(probabilities[token]))
+            model.append(float(thinks.probabilities[token]))
             rows.append(row)
     return Seen(torch.tensor(model), torch.from_numpy(np.stack(rows)), size)
 

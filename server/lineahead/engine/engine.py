@@ -20,6 +20,17 @@ Draft = Callable[[Sequence[int]], Sequence[int]]
 """Guesses the next tokens from all tokens so far; wrong guesses cost time, and never change what is written."""
 
 
+class Prediction(NamedTuple):
+    """What a model thinks of the next token."""
+
+    probabilities: NDArray[np.float32]
+    """(V,)"""
+    first: int
+    """The likeliest token."""
+    entropy: float
+    """In nats."""
+
+
 class Recalled(NamedTuple):
     """What is known of the next token from elsewhere."""
 
@@ -31,8 +42,8 @@ class Recalled(NamedTuple):
     """(N,): how much."""
 
 
-Recall = Callable[[Sequence[int], NDArray[np.float32]], Recalled]
-"""What is known of the next token from elsewhere, given all tokens so far and the model's probabilities (V,)."""
+Recall = Callable[[Sequence[int], Prediction], Recalled]
+"""What is known of the next token from elsewhere, given all tokens so far and what the model thinks."""
 
 
 @dataclass(frozen=True)

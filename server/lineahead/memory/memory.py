@@ -160,7 +160,7 @@ class ProjectMemory:
     def recall(self, place: Place, vocabulary: Vocabulary) -> Recall:
         """See `Memory.recall`."""
         contexts, gate = self.contexts(place, vocabulary), self.gate
-        return lambda tokens, probabilities: mix(contexts(tokens), gate, probabilities)
+        return lambda tokens, prediction: mix(contexts(tokens), gate, prediction)
 
     def contexts(self, place: Place, vocabulary: Vocabulary) -> Callable[[Sequence[int]], Iterator[Context]]:
         """What followed given tokens elsewhere in the project, in this folder and in this file, by length."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lineahead.engine.engine import Recalled
+from lineahead.engine.engine import Prediction, Recalled
 from lineahead.memory.ngrams import LENGTHS
 
 NOTHING = np.zeros(0, dtype=np.int32)
@@ -50,30 +50,13 @@ class Context(NamedTuple):
     counts: NDArray[np.int64]
 
 
-class Model(NamedTuple):
-    """What a model thinks of the next token."""
-
-    probabilities: NDArray[np.float32]
-    """(V,)"""
-    first: int
-    """The likeliest token."""
-    entropy: float
-    """In nats."""
-
-
-def summarise(probabilities: NDArray[np.float32]) -> Model:
-    """What the features of a context need to know of a model's probabilities (V,)."""
-    entropy = -float(np.dot(probabilities, np.log(probabilities + np.float32(1e-20))))
-    return Model(probabilities, int(probabilities.argmax()), entropy)
-
-
 def context(source: int, length: int, followers: NDArray[np.int32], scale: float) -> Context:
     """Count what stood behind the same tokens."""
     token_ids, counts = np.unique(followers, return_counts=True)
     return Context(source, length, len(followers) * scale, token_ids, counts)
 
 
-def features(seen: Context, model: Model) -> tuple[float, ...]:
+def features(seen: Context, model: Prediction) -> tuple[float, ...]:
     """The FEATURES of a context."""
     different = len(seen.token_ids)
     top = int(seen.counts.argmax())
@@ -102,7 +85,7 @@ class Gate:
     weights: tuple[tuple[float, ...], ...]
     """By source: of each feature."""
 
-    def trust(self, seen: Context, model: Model) -> float:
+    def trust(self, seen: Context, model: Prediction) -> float:
         """The weight of a context against all shorter ones and the model."""
         evidence = math.log(seen.total) - math.log(len(seen.token_ids)) - self.doubts[seen.source][seen.length]
         weights = self.weights[seen.source]
@@ -116,13 +99,9 @@ _DOUBTS = (5.4, 3.1, 2.6, 1.4, 1.2, 0.3, 0.3, 0.3, 0.3), (2.7, 2.0, 2.0, 1.4, 1.
 DEFAULT = Gate((_DOUBTS[0], _DOUBTS[0], _DOUBTS[1]), ((0.0,) * len(FEATURES),) * len(SOURCES))
 
 
-def mix(seen: Iterable[Context], gate: Gate, probabilities: NDArray[np.float32]) -> Recalled:
-    """What contexts, the shortest one first, make of a model's probabilities (V,)."""
-    model: Model | None = None
-    trusted: list[tuple[float, Context]] = []
-    for one in seen:
-        model = model or summarise(probabilities)
-        trusted.append((gate.trust(one, model), one))
+def mix(seen: Iterable[Context], gate: Gate, model: Prediction) -> Recalled:
+    """What contexts, the shortest one first, make of what a model predicts."""
+    trusted = [(gate.trust(one, model), one) for one in seen]
     left = 1.0  # of the probability, for what comes before
     token_ids: list[NDArray[np.int32]] = []
     gains: list[NDArray[np.float64]] = []

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 LENGTHS = (1, 2, 3, 5, 8, 12, 16, 24, 32)  # tokens of a context
 SORTED = 3  # of those that the positions are sorted by; the longer ones are compared position by position
-MOST_POSITIONS = 1024  # of one context; of more an even sample is taken
+MOST_POSITIONS = 256  # of one context; of more an even sample is taken
 
 
 class Matches(NamedTuple):

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lineahead.engine.engine import Engine, Recall, Recalled
+from lineahead.engine.engine import Engine, Prediction, Recall, Recalled
 from lineahead.engine.vocabulary import Vocabulary
 from lineahead.memory.memory import Memory
 from lineahead.memory.ngrams import LENGTHS
@@ -33,7 +32,7 @@ class SavedMemory:
     def recall(self, _place: Place, vocabulary: Vocabulary) -> Recall:
         """What was said then; nothing where the model now writes what it did not write then."""
 
-        def recall(tokens: Sequence[int], _: NDArray[np.float32]) -> Recalled:
+        def recall(tokens: Sequence[int], _: Prediction) -> Recalled:
             share, ids, gains = self.said.get(_context(tokens), (1.0, [], []))
             if max(ids, default=0) >= len(vocabulary.token_bytes):  # it is another model's
                 share, ids, gains = 1.0, [], []
@@ -59,8 +58,8 @@ class Recording:
         if asked is None:
             return None
 
-        def recall(tokens: Sequence[int], probabilities: NDArray[np.float32]) -> Recalled:
-            recalled = asked(tokens, probabilities)
+        def recall(tokens: Sequence[int], prediction: Prediction) -> Recalled:
+            recalled = asked(tokens, prediction)
             self.said[_context(tokens)] = recalled.share, recalled.token_ids.tolist(), recalled.gains.tolist()
             return recalled
 
