@@ -3,14 +3,18 @@
 import inspect
 import os
 import shutil
+import subprocess
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from tokenizers import ByteLevelBPETokenizer
 
-from training import run
+from training import export, loop, run
 
 CODEBERT = Path(os.environ.get("LINEAHEAD_CODEBERT", Path(__file__).parents[2] / "shared" / "tokenizers" / "codebert"))
 SLOW_FIXTURES = {"tiny_arguments", "tiny_run", "tiny_ladder", "codebert_run", "server", "running", "model"}
@@ -25,11 +29,27 @@ SLOW_NAMES = {
     "onnx_engine",
 }  # processes, graphs
 TRAINING = {"run", "ladder", "loop"}  # whose `main` or `train` a test calls
+NOT_IN_FAST_TESTS: tuple[tuple[Any, str], ...] = (
+    (subprocess.Popen, "__init__"),  # asyncio's processes come from here too
+    (BaseProcess, "start"),
+    (os, "fork"),
+    (os, "posix_spawn"),
+    (loop, "train"),
+    (export, "export"),
+)
 PACKAGES = ("json", "logging", "email")  # of the standard library: real code, always there
 
 
+def pytest_configure() -> None:
+    """Let PyTorch take one thread: for models this small the others only wait, and count as CPU time while they do."""
+    torch.set_num_threads(1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what trains, exports graphs or starts processes, by its fixtures and by the names in its code."""
+    """Mark as slow what trains, exports graphs or starts processes, by its fixtures and by the names in its code.
+
+    What cannot be seen there has the mark in its own module; `pytest_runtest_protocol` finds what has none.
+    """
     for item in items:
         if isinstance(item, pytest.Function):
             code = getattr(inspect.unwrap(item.obj), "__code__", None)
@@ -37,6 +57,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             trains = bool(names & TRAINING and names & {"main", "train"})
             if trains or names & SLOW_NAMES or SLOW_FIXTURES & set(item.fixturenames):
                 item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let a test start no process and train nothing unless it is marked slow; nor may its fixtures."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not item.get_closest_marker("slow"):
+            for owner, name in NOT_IN_FAST_TESTS:
+                patch.setattr(owner, name, _refuse(f"{owner.__name__}.{name}"))
+        return (yield)
+
+
+def _refuse(name: str) -> Callable[..., None]:
+    """Make what stands in the place of a function that only slow tests may call."""
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail(f"{name} is called by a test that is not marked slow: mark it with @pytest.mark.slow")
+
+    return refuse
 
 
 @pytest.fixture(scope="session")

@@ -77,8 +77,8 @@ class RawClient:
             length = int(value) if name.lower() == b"content-length" else length
         if not length:
             raise EOFError("the server is gone")
-        found: dict[str, Any] = json.loads(self.process.stdout.read(length))
-        return found
+        message: dict[str, Any] = json.loads(self.process.stdout.read(length))
+        return message
 
     def open(self, uri: str, text: str, language: str = "python") -> None:
         """Open a document."""
@@ -89,8 +89,8 @@ class RawClient:
 
     def ghost(self, uri: str, line: int, character: int, explicit: bool = False) -> list[str]:
         """The texts of the inline completions at a place."""
-        found = self.ask("textDocument/inlineCompletion", self.place(uri, line, character, explicit))
-        return [each["insertText"] for each in found["result"]["items"]]
+        answer = self.ask("textDocument/inlineCompletion", self.place(uri, line, character, explicit))
+        return [item["insertText"] for item in answer["result"]["items"]]
 
     @staticmethod
     def place(uri: str, line: int, character: int, explicit: bool = False) -> dict[str, object]:

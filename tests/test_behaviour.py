@@ -43,10 +43,10 @@ class UnsureEngine(ScriptedEngine):
         single = [self.vocabulary.token_bytes.index(bytes([byte])) for byte in self._bytes]
         again = len(request.required)
         spelled = replace(request, required=request.required + self._bytes)
-        for place, token in enumerate(super().stream(spelled, stop)):
-            if place >= again + len(single):
+        for position, token in enumerate(super().stream(spelled, stop)):
+            if position >= again + len(single):
                 return
-            yield Token(token.id, self._log if place >= again else 0.0)
+            yield Token(token.id, self._log if position >= again else 0.0)
 
 
 @cache
@@ -56,9 +56,9 @@ def bundled() -> Engine:
 
 def read_case(path: Path) -> tuple[dict[str, str], str]:
     header, _, text = path.read_text(encoding="utf-8").partition("\n---\n")
-    found = dict(line.split(": ", 1) for line in header.splitlines())
-    assert set(found) <= KEYS, set(found) - KEYS
-    return found, text.removesuffix("\n")
+    fields = dict(line.split(": ", 1) for line in header.splitlines())
+    assert set(fields) <= KEYS, set(fields) - KEYS
+    return fields, text.removesuffix("\n")
 
 
 def test_there_are_enough_cases() -> None:
@@ -85,7 +85,7 @@ def test_behaviour(path: Path) -> None:
     if "writes" in case:
         engine = UnsureEngine(json.loads(case["writes"]), float(case.get("probability", 1)))
     answer = complete(place, settings, engine, memory=ProjectMemory())
-    shown = [each.text for each in answer.suggestions]
+    shown = [suggestion.text for suggestion in answer.suggestions]
     assert {"shown", "starts", "never", "silent", "count"} & set(case), "a case expects something"
     if "silent" in case:
         assert (shown, answer.reason) == ([], Reason(case["silent"])), answer.detail
@@ -96,7 +96,7 @@ def test_behaviour(path: Path) -> None:
     if "starts" in case:
         assert shown[0].startswith(json.loads(case["starts"])), shown
     for part in json.loads(case.get("never", "[]")):
-        assert not any(part in each for each in shown), shown
+        assert not any(part in text for text in shown), shown
     assert len(set(shown)) >= int(case.get("count", 0))
-    again = [each.text for each in complete(place, settings, engine, memory=ProjectMemory()).suggestions]
+    again = [suggestion.text for suggestion in complete(place, settings, engine, memory=ProjectMemory()).suggestions]
     assert again == shown, "the same place has the same suggestion"

@@ -38,8 +38,8 @@ def test_weights_come_back_exactly(folder: Path) -> None:
 
 def test_bfloat16_weights_are_half_the_size(folder: Path) -> None:
     wide = (folder / "model.safetensors").stat().st_size
-    found = checkpoint.load(folder)
-    checkpoint.save_weights(folder, found.model, torch.bfloat16)
+    loaded = checkpoint.load(folder)
+    checkpoint.save_weights(folder, loaded.model, torch.bfloat16)
     assert (folder / "model.safetensors").stat().st_size < 0.6 * wide
     assert next(checkpoint.load(folder).model.parameters()).dtype == torch.float32
 

@@ -39,6 +39,7 @@ def settings(*sources: Path | str, **others: object) -> CorpusConfig:
     return CorpusConfig(sources=tuple(str(source) for source in sources), validation_share=0.3, **others)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_documents_in_order_and_split_by_project(repositories: Path) -> None:
     report = CorpusReport()
     documents = list(read_documents(settings(repositories), report))
@@ -55,6 +56,7 @@ def test_documents_in_order_and_split_by_project(repositories: Path) -> None:
     assert report.documents == 120
 
 
+@pytest.mark.slow
 def test_stream_split_labels_everything_train(repositories: Path) -> None:
     documents = read_documents(settings(repositories / "project00", split="stream"))
     assert [document.split for document in documents] == ["train"] * 3
@@ -73,6 +75,7 @@ def test_the_hash_is_fixed_for_good_and_even() -> None:
     assert 0.04 < share < 0.06
 
 
+@pytest.mark.slow
 def test_every_drop_is_counted_by_reason(repositories: Path) -> None:
     odd = repositories / "odd"
     (odd / "vendor").mkdir(parents=True)
@@ -100,6 +103,7 @@ def test_every_drop_is_counted_by_reason(repositories: Path) -> None:
     assert report.reasons() == dict.fromkeys(reasons.split(), 1)
 
 
+@pytest.mark.slow
 def test_only_permissive_licences_if_so_asked(repositories: Path) -> None:
     for project, text in (("project00", "Apache License, Version 2.0"), ("project01", "GNU General Public License")):
         (repositories / project / "LICENSE").write_text(text)
@@ -109,6 +113,7 @@ def test_only_permissive_licences_if_so_asked(repositories: Path) -> None:
     assert report.reasons() == {"licence": 117}
 
 
+@pytest.mark.slow
 def test_the_limit_stops_early_and_leaves_no_process(repositories: Path) -> None:
     assert len(list(read_documents(settings(repositories, limit=7, split="stream")))) == 7
     documents = read_documents(settings(repositories))
@@ -117,6 +122,7 @@ def test_the_limit_stops_early_and_leaves_no_process(repositories: Path) -> None
     assert not [child for child in psutil.Process().children() if "training.corpus.workers" in child.cmdline()]
 
 
+@pytest.mark.slow
 def test_duplicates_across_sources_go_one_way_only(repositories: Path, tmp_path: Path) -> None:
     table = tmp_path / "rows.csv"
     table.write_text("".join('"' + code(number).replace('"', '""') + '"\n' for number in range(110, 130)))
@@ -126,6 +132,7 @@ def test_duplicates_across_sources_go_one_way_only(repositories: Path, tmp_path:
     assert report.reasons() == {"duplicate": 10}
 
 
+@pytest.mark.slow
 def test_the_input_is_read_no_faster_than_documents_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     read = 0
 
@@ -147,6 +154,7 @@ def test_the_input_is_read_no_faster_than_documents_are_taken(monkeypatch: pytes
     documents.close()  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_the_report(repositories: Path) -> None:
     report = CorpusReport()
     for document in read_documents(settings(repositories), report):
@@ -177,6 +185,7 @@ def test_bad_settings_are_errors_at_once(change: dict[str, object], message: str
         read_documents(CorpusConfig(**change))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_an_empty_corpus_says_what_became_of_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"found none that is usable \(dropped: nothing\)"):
         list(read_documents(settings(tmp_path)))
@@ -186,6 +195,7 @@ def test_an_empty_corpus_says_what_became_of_it(tmp_path: Path) -> None:
         list(read_documents(settings(tmp_path)))
 
 
+@pytest.mark.slow
 def test_a_corpus_on_one_side_of_the_split_is_an_error_with_advice(repositories: Path) -> None:
     with pytest.raises(InputError, match=r'all 3 documents .* corpus\.split = "stream"'):
         list(read_documents(settings(repositories / "project00")))

@@ -16,16 +16,23 @@ from training.format import DOCUMENT_END, DOCUMENT_START, SPECIAL_TOKENS
 from training.tokenizer import TokenizerConfig
 
 TOKENIZER = TokenizerConfig(vocab_size=600)
+pytestmark = pytest.mark.slow  # corpora are filtered in processes
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stream_config(code_folder: Path) -> CorpusConfig:
     return CorpusConfig(sources=(str(code_folder),), split="stream", validation_share=0.1)
 
 
+@pytest.fixture(scope="module")
+def prepared_once(stream_config: CorpusConfig, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return dataset.prepare(stream_config, TOKENIZER, tmp_path_factory.mktemp("prepared"))
+
+
 @pytest.fixture
-def prepared(stream_config: CorpusConfig, tmp_path: Path) -> Dataset:
-    return dataset.prepare(stream_config, TOKENIZER, tmp_path)
+def prepared(prepared_once: Dataset, tmp_path: Path) -> Dataset:
+    """A copy of its own for each test, to damage and to move."""
+    return dataset.load(shutil.copytree(prepared_once.folder, tmp_path / prepared_once.folder.name))
 
 
 def test_the_token_stream_is_the_documents_in_order(stream_config: CorpusConfig, prepared: Dataset) -> None:

@@ -89,8 +89,8 @@ def test_int8_stays_close(changes: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_logits_in_int8_do_not_depend_on_what_shares_the_step(tmp_path: Path) -> None:
-    found = checkpoint.load(decoder_folder(tmp_path / "model"))
-    runner = export.Runner(graph.build(found).SerializeToString())
+    loaded = checkpoint.load(decoder_folder(tmp_path / "model"))
+    runner = export.Runner(graph.build(loaded).SerializeToString())
     together = runner.logits(torch.tensor(prompt(40)))
     for length in (1, 7, 23):
         alone = runner.logits(torch.tensor(prompt(length)))[-1]
@@ -107,8 +107,8 @@ def test_it_prints_what_int8_costs(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_a_window_of_one_token_still_answers(tmp_path: Path) -> None:
     folder = decoder_folder(tmp_path / "model", context_window_size=1)
-    found = checkpoint.load(folder)
-    (folder / "model.onnx").write_bytes(graph.build(found).SerializeToString())
+    loaded = checkpoint.load(folder)
+    (folder / "model.onnx").write_bytes(graph.build(loaded).SerializeToString())
     assert len(list(onnx_engine.load(folder).stream(Request([5]), lambda: False))) == 1
 
 
@@ -117,10 +117,10 @@ def test_what_cannot_be_exported_is_said(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "empty.py").write_text("")
     assert export.main([str(folder), "--text", str(tmp_path / "empty.py")]) == 2
     assert "expected files with code" in capsys.readouterr().err
-    found = checkpoint.load(folder)
-    next(found.model.parameters()).data[0] = float("nan")
+    loaded = checkpoint.load(folder)
+    next(loaded.model.parameters()).data[0] = float("nan")
     with pytest.raises(InputError, match="no finite numbers"):
-        graph.build(found)
+        graph.build(loaded)
     bigram = BigramLanguageModel.from_config(BigramConfig(vocab_size=600, context_window_size=4))
     with pytest.raises(InputError, match="expected a decoder"):
         graph.build(checkpoint.Checkpoint(bigram, small_tokenizer(), {}))

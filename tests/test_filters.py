@@ -119,8 +119,8 @@ def test_near_duplicates_by_similarity() -> None:
     assert duplicates.reason(judge_words(words)) == ""
     for changed, expected in ((4, "near_duplicate"), (300, "")):
         other = list(words)
-        for place in chance.sample(range(600), changed):
-            other[place] = f"other_{place}"
+        for position in chance.sample(range(600), changed):
+            other[position] = f"other_{position}"
         assert duplicates.reason(judge_words(other)) == expected
 
 

@@ -25,8 +25,8 @@ def test_onnxruntime_is_imported_in_one_place() -> None:
 @pytest.mark.parametrize("module", ["lineahead.engine.onnx", "training.export"])
 def test_telemetry_is_off_whoever_imports_it(module: str) -> None:
     code = f"import os, sys, {module}; print('onnxruntime' in sys.modules, os.environ['ORT_DISABLE_TELEMETRY'])"
-    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["True", "1"]
+    finished = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert finished.stdout.split() == ["True", "1"]
 
 
 def test_it_needs_the_standard_library_only() -> None:

@@ -8,16 +8,16 @@ from packaging.requirements import Requirement
 MOST_BYTES = 250e6  # on disk; a wheel's environment has pip beside it
 
 
-def required(name: str, found: set[str]) -> set[str]:
+def required(name: str, seen: set[str]) -> set[str]:
     """The distributions that one needs without its extras, itself included."""
-    if name in found:
-        return found
-    found.add(name)
+    if name in seen:
+        return seen
+    seen.add(name)
     for line in distribution(name).requires or []:
         requirement = Requirement(line)
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            required(requirement.name, found)
-    return found
+            required(requirement.name, seen)
+    return seen
 
 
 def test_the_server_needs_no_pytorch_and_little_room() -> None:
@@ -28,5 +28,5 @@ def test_the_server_needs_no_pytorch_and_little_room() -> None:
         for file in distribution(name).files or []:
             path = Path(str(distribution(name).locate_file(file)))
             size += path.stat().st_size if path.is_file() else 0
-    size += sum(each.stat().st_size for each in Path("server/lineahead").rglob("*") if each.is_file())
+    size += sum(source.stat().st_size for source in Path("server/lineahead").rglob("*") if source.is_file())
     assert 50e6 < size < MOST_BYTES, f"{size / 1e6:.0f} MB of {sorted(names)}"

@@ -191,11 +191,11 @@ def test_a_checkpoint_gives_the_model_back(kind: str, tmp_path: Path) -> None:
     model_config = MODELS[kind][1](vocab_size=V, context_window_size=T, **known)
     checkpoint.save_configuration(tmp_path, kind, model_config, small_tokenizer())
     checkpoint.save_weights(tmp_path, model)
-    found = checkpoint.load(tmp_path)
-    assert type(found.model) is type(model)
-    assert found.model.context_window_size == T
+    loaded = checkpoint.load(tmp_path)
+    assert type(loaded.model) is type(model)
+    assert loaded.model.context_window_size == T
     token_ids = torch.randint(V, (1, T))
-    assert torch.equal(found.model(token_ids)[0], model(token_ids)[0])
+    assert torch.equal(loaded.model(token_ids)[0], model(token_ids)[0])
 
 
 @pytest.mark.parametrize("kind", STEPS)
@@ -274,10 +274,10 @@ def test_each_step_is_measured(kind: str, tiny_ladder: Path, capsys: pytest.Capt
         assert measured[split]["perplexity"] == pytest.approx(math.exp(measured[split]["nats_per_token"]))
         assert 1 < measured[split]["perplexity"] < 10_000
     if kind == "bigram":  # where the window stands makes no difference to a table
-        found = checkpoint.load(folder)
+        loaded = checkpoint.load(folder)
         prepared = dataset.load(Path(json.loads((folder / "provenance.json").read_text())["prepared"]))
         tokens = torch.from_numpy(prepared.splits["train"].tokens[:600].astype("int64"))
-        nats = F.cross_entropy(found.model.logits_table(tokens[:-1]), tokens[1:]).item()
+        nats = F.cross_entropy(loaded.model.logits_table(tokens[:-1]), tokens[1:]).item()
         assert measured["train"]["nats_per_token"] == pytest.approx(nats, rel=1e-4)
 
 
@@ -302,7 +302,7 @@ def test_rows_are_what_get_batch_gives(tiny_ladder: Path) -> None:
     windows = stream.unfold(0, 33, 1)
     for inputs, targets in zip(x, y, strict=True):
         places = (windows[:, :-1] == inputs).all(dim=1).nonzero().flatten()
-        assert any(torch.equal(stream[place + 1 : place + 33], targets) for place in places)
+        assert any(torch.equal(stream[start + 1 : start + 33], targets) for start in places)
 
 
 def test_evaluate_is_what_estimate_loss_gives(tiny_ladder: Path) -> None:

@@ -33,12 +33,12 @@ class Uniform(torch.nn.Module):
 def test_knowing_nothing_costs_the_logarithm_of_the_vocabulary() -> None:
     text = "def f(x):\n    return x\n" * 7
     token_ids = torch.tensor(small_tokenizer().encode(text))
-    found = perplexity.measure(Checkpoint(Uniform(), small_tokenizer(), {}), token_ids, 16, 5)
-    assert found.nats_per_token == pytest.approx(math.log(600))
-    assert found.perplexity == pytest.approx(600, rel=1e-5)
-    assert found.tokens == len(token_ids) - 1
-    assert found.bytes == len(text) - len(small_tokenizer().token_bytes()[int(token_ids[0])])
-    assert found.bits_per_byte == pytest.approx(found.tokens * math.log2(600) / found.bytes)
+    measured = perplexity.measure(Checkpoint(Uniform(), small_tokenizer(), {}), token_ids, 16, 5)
+    assert measured.nats_per_token == pytest.approx(math.log(600))
+    assert measured.perplexity == pytest.approx(600, rel=1e-5)
+    assert measured.tokens == len(token_ids) - 1
+    assert measured.bytes == len(text) - len(small_tokenizer().token_bytes()[int(token_ids[0])])
+    assert measured.bits_per_byte == pytest.approx(measured.tokens * math.log2(600) / measured.bytes)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_each_token_is_counted_once_with_at_least_the_promised_context(
             start = max(0, min(done, length - 1) - window)
             logits, _ = random_model.model(token_ids[None, start:target])
             expected += float(F.cross_entropy(logits[0, -1:], token_ids[target : target + 1]))
-    found = perplexity.measure(random_model, token_ids, window, stride)
-    assert found.nats_per_token == pytest.approx(expected / (length - 1), rel=1e-4)
+    measured = perplexity.measure(random_model, token_ids, window, stride)
+    assert measured.nats_per_token == pytest.approx(expected / (length - 1), rel=1e-4)
 
 
 def test_one_token_cannot_be_measured(random_model: Checkpoint) -> None:
@@ -70,11 +70,11 @@ def test_one_token_cannot_be_measured(random_model: Checkpoint) -> None:
 
 def test_the_runs_own_splits(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert perplexity.main([str(tiny_run), "--json", "--tokens", "3000"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["window"], found["stride"]) == (64, 32)
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["window"], shown["stride"]) == (64, 32)
     for split in ("train", "validation"):
-        assert found[split]["perplexity"] == pytest.approx(math.exp(found[split]["nats_per_token"]))
-        assert 1 < found[split]["bits_per_byte"] < 8
+        assert shown[split]["perplexity"] == pytest.approx(math.exp(shown[split]["nats_per_token"]))
+        assert 1 < shown[split]["bits_per_byte"] < 8
 
 
 def test_files_and_folders(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,17 +85,17 @@ def test_files_and_folders(tiny_run: Path, tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "empty.py").write_text("")
     assert perplexity.main([str(tiny_run), str(tmp_path), "--json"]) == 0
     captured = capsys.readouterr()
-    found = json.loads(captured.out)
+    shown = json.loads(captured.out)
     assert "latin.py: not UTF-8" in captured.err
-    parts = [found[str(tmp_path / name)] for name in texts]
-    assert found["all"]["tokens"] == sum(part["tokens"] for part in parts)
+    parts = [shown[str(tmp_path / name)] for name in texts]
+    assert shown["all"]["tokens"] == sum(part["tokens"] for part in parts)
     assert (
-        found["all"]["bytes"]
+        shown["all"]["bytes"]
         == sum(part["bytes"] for part in parts)
         == sum(len(text.encode()) for text in texts.values())
     )
     nats = sum(part["nats_per_token"] * part["tokens"] for part in parts)
-    assert found["all"]["nats_per_token"] == pytest.approx(nats / found["all"]["tokens"])
+    assert shown["all"]["nats_per_token"] == pytest.approx(nats / shown["all"]["tokens"])
 
 
 @pytest.mark.parametrize(

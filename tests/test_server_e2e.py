@@ -67,9 +67,9 @@ async def started(
     able = types.ClientCapabilities(window=types.WindowClientCapabilities(work_done_progress=progress))
     # A model of one text is not sure of anything else, and the tests' documents are beginnings of the same one.
     options = {"maxLines": 1, "confidence": 0, "debounce": 0, "memory": False}
-    found = await client.initialize_session(types.InitializeParams(able, initialization_options=options))
+    answer = await client.initialize_session(types.InitializeParams(able, initialization_options=options))
     try:
-        yield client, found.capabilities
+        yield client, answer.capabilities
     finally:
         process = client._server
         assert process is not None
@@ -118,20 +118,20 @@ def inline_params(uri: str, line: int, character: int) -> types.InlineCompletion
 
 async def ghosts(client: LanguageClient, uri: str, line: int, character: int) -> list[str]:
     """The inline completions at a place, each of which is to be inserted right there."""
-    found = await client.text_document_inline_completion_async(inline_params(uri, line, character))
-    assert isinstance(found, types.InlineCompletionList)
+    answer = await client.text_document_inline_completion_async(inline_params(uri, line, character))
+    assert isinstance(answer, types.InlineCompletionList)
     here = types.Position(line, character)
-    assert all(item.range == types.Range(here, here) for item in found.items)
-    return [str(item.insert_text) for item in found.items]
+    assert all(item.range == types.Range(here, here) for item in answer.items)
+    return [str(item.insert_text) for item in answer.items]
 
 
 async def listed(client: LanguageClient, uri: str, line: int, character: int) -> list[types.CompletionItem]:
-    found = await client.text_document_completion_async(
+    answer = await client.text_document_completion_async(
         types.CompletionParams(types.TextDocumentIdentifier(uri), types.Position(line, character))
     )
-    assert isinstance(found, types.CompletionList)
-    assert found.is_incomplete
-    return list(found.items)
+    assert isinstance(answer, types.CompletionList)
+    assert answer.is_incomplete
+    return list(answer.items)
 
 
 @shared_loop
@@ -217,9 +217,9 @@ async def test_commands_tell_what_happened(client: LanguageClient) -> None:
     assert await ghosts(client, uri, LINE - 1, 4) == []
     assert "inside a word" in str(await run("lineahead.whyNothing"))
     assert "inside a word" in client.messages[-1].message
-    found = await client.text_document_inline_completion_async(inline_params(uri, LINE, COLUMN))
-    assert isinstance(found, types.InlineCompletionList)
-    command = found.items[0].command
+    answer = await client.text_document_inline_completion_async(inline_params(uri, LINE, COLUMN))
+    assert isinstance(answer, types.InlineCompletionList)
+    command = answer.items[0].command
     assert command is not None
     await run(command.command, *(command.arguments or []))
     await run(command.command, *(command.arguments or []))  # counts once
@@ -246,7 +246,7 @@ async def test_settings_change_while_it_runs(client: LanguageClient) -> None:
     for _ in range(2):  # is told once
         configure(maxLines="many", confidence=0, debounce=0, memory=False)
         assert (await ghosts(client, uri, LINE, COLUMN))[0].startswith("self.items.append(item)")
-    assert [each.message for each in client.messages] == [
+    assert [message.message for message in client.messages] == [
         "Lineahead: lineahead.maxLines: expected int from 1 to 20, found 'many'; using 4"
     ]
     client.messages.clear()

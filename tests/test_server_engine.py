@@ -82,11 +82,11 @@ def test_compatible_tokens_are_those_of_a_walk_over_all(required: bytes) -> None
         for token, text in enumerate(vocabulary.token_bytes)
         if text and (text.startswith(required) or required.startswith(text))
         # no line break that was not asked for
-        if not any(each in text[len(required) :] for each in b"\r\n")
+        if not any(byte in text[len(required) :] for byte in b"\r\n")
     }
-    found = vocabulary.compatible(required).tolist()
-    assert set(found) == expected
-    assert len(found) == len(expected)
+    compatible = vocabulary.compatible(required).tolist()
+    assert set(compatible) == expected
+    assert len(compatible) == len(expected)
 
 
 def test_without_required_bytes_it_is_greedy_generation(
@@ -101,6 +101,7 @@ def test_without_required_bytes_it_is_greedy_generation(
     assert written(engine, prompt, 30) == expected
 
 
+@pytest.mark.slow
 def test_log_probabilities_are_those_of_the_model(engine: Engine, folder: Path) -> None:
     prompt = TOKENS[:20]
     token = next(engine.stream(Request(prompt), never))
@@ -109,6 +110,7 @@ def test_log_probabilities_are_those_of_the_model(engine: Engine, folder: Path) 
     assert token.log_probability == pytest.approx(float(expected[token.id]), abs=1e-4)
 
 
+@pytest.mark.slow
 @given(prompts=st.lists(st.tuples(PROMPTS, st.integers(1, 8)), min_size=2, max_size=4))
 @settings(max_examples=30, deadline=None)
 def test_what_is_reused_equals_what_is_computed_afresh(
@@ -124,6 +126,7 @@ def test_what_is_reused_equals_what_is_computed_afresh(
         )
 
 
+@pytest.mark.slow
 def test_typing_on_computes_only_what_is_new(graph_engine: OnnxEngine) -> None:
     first = written(graph_engine, TOKENS[:30], 5)
     written(graph_engine, [*TOKENS[:30], *first[:3]], 1)
@@ -134,6 +137,7 @@ def test_typing_on_computes_only_what_is_new(graph_engine: OnnxEngine) -> None:
     assert graph_engine.reused == 0
 
 
+@pytest.mark.slow
 @given(prompt=PROMPTS, noise=st.randoms(use_true_random=False))
 @settings(max_examples=30, deadline=None)
 def test_drafts_change_nothing(graph_engine: OnnxEngine, prompt: list[int], noise: random.Random) -> None:
@@ -150,6 +154,7 @@ def test_drafts_change_nothing(graph_engine: OnnxEngine, prompt: list[int], nois
     assert [token.id for token in looked_up] == plain
 
 
+@pytest.mark.slow
 def test_right_drafts_save_steps(graph_engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = written(graph_engine, TOKENS[:20], 12)
     steps: list[int] = []
@@ -171,6 +176,7 @@ def test_a_draft_is_what_followed_the_last_time() -> None:
     assert repeat_of_context([1, 2, 3, 4]) == repeat_of_context([1]) == repeat_of_context([]) == []
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_and_another_differs(engine: Engine) -> None:
     def drawn(seed: int) -> list[int]:
         sampling = Sampling(temperature=2.0, top_p=1.0, seed=seed)
@@ -204,6 +210,7 @@ def test_a_model_without_a_cache_slides_its_window() -> None:
     assert written(TorchEngine(model, small_vocabulary()), [0, 1], 20) == expected
 
 
+@pytest.mark.slow
 @given(cut=st.integers(1, 200), required=st.integers(0, 20))
 @settings(max_examples=40, deadline=None)
 def test_required_bytes_are_spelled_first(engine: Engine, cut: int, required: int) -> None:
@@ -270,6 +277,7 @@ def test_how_sure_the_bytes_beyond_are_is_said_for_the_text_and_not_for_the_toke
     assert token.log_probability == token.beyond[-1]
 
 
+@pytest.mark.slow
 def test_it_stops_at_the_next_step(engine: Engine) -> None:
     stopped = False
     tokens = engine.stream(Request([0]), lambda: stopped)
@@ -285,6 +293,7 @@ def test_it_does_not_read_a_long_prompt_once_stopped(graph_engine: OnnxEngine, m
     assert next(asked, None) is None
 
 
+@pytest.mark.slow
 def test_a_new_stream_ends_the_one_before(graph_engine: OnnxEngine) -> None:
     stale = graph_engine.stream(Request(TOKENS[:9]), never)
     next(stale)
@@ -293,18 +302,21 @@ def test_a_new_stream_ends_the_one_before(graph_engine: OnnxEngine) -> None:
     assert written(graph_engine, TOKENS[20:40], 6) == expected
 
 
+@pytest.mark.slow
 def test_time_runs_out(engine: Engine) -> None:
     assert list(engine.stream(Request([0]), within(0.0, never))) == []
     assert within(60.0, lambda: True)()
     assert not within(60.0, never)()
 
 
+@pytest.mark.slow
 def test_a_full_window_ends_it(graph_engine: OnnxEngine) -> None:
     # What is written last need not be read again: one token more than there is room for.
     assert len(written(graph_engine, [0] * 60, 99)) == graph_engine.context_window_size - 60 + 1
     assert len(written(graph_engine, [0] * 64, 99)) == 1
 
 
+@pytest.mark.slow
 def test_the_rest_of_the_process_may_train(engine: Engine) -> None:
     next(engine.stream(Request([0]), never))
     assert not torch.is_inference_mode_enabled()
@@ -366,7 +378,7 @@ def test_values_that_are_no_numbers_are_no_tokens() -> None:
 def test_a_random_order_of_tokens_makes_no_difference() -> None:
     token_bytes = [b"", *sorted({SOURCE[at : at + size].encode() for at in range(50) for size in (1, 2, 5)})]
     shuffled = random.Random(1).sample(token_bytes, len(token_bytes))
-    one, other = (Vocabulary(lambda _: [], each, None) for each in (token_bytes, shuffled))
+    one, other = (Vocabulary(lambda _: [], texts, None) for texts in (token_bytes, shuffled))
     for required in token_bytes[1:]:
-        found = {token_bytes[token] for token in one.compatible(required)}
-        assert found == {shuffled[token] for token in other.compatible(required)}
+        compatible = {token_bytes[token] for token in one.compatible(required)}
+        assert compatible == {shuffled[token] for token in other.compatible(required)}

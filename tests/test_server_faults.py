@@ -112,9 +112,9 @@ def test_versions_out_of_order(server: RawClient) -> None:
 )
 def test_odd_characters(server: RawClient, text: str) -> None:
     server.open(URI, text)
-    for place in ((0, 0), (0, 1), (1, 0), (0, len(text))):
-        server.ghost(URI, *place)
-        server.ghost(URI, *place, explicit=True)
+    for position in ((0, 0), (0, 1), (1, 0), (0, len(text))):
+        server.ghost(URI, *position)
+        server.ghost(URI, *position, explicit=True)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_models_that_cannot_be_used_are_told_once(tmp_path: Path) -> None:
     status = client.ask("lineahead/status", {})["result"]
     assert status["state"] == "failed"
     assert "tokenizer.json" in status["message"]
-    told = [each for each in client.heard if each.get("method") == "window/showMessage"]
+    told = [message for message in client.heard if message.get("method") == "window/showMessage"]
     assert len(told) == 1
     client.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": {**OPTIONS, "model": str(tmp_path)}}})
     client.ask("workspace/executeCommand", {"command": "lineahead.restart", "arguments": []})

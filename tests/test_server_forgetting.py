@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from raw_client import RawClient
 
+pytestmark = pytest.mark.slow  # each test has a server of its own
 OPTIONS = {"confidence": 0.05, "debounce": 0}
 KNOWN = "def first(frame):\n    frame.normalise_columns(width=80, pad=True)\n    return frame\n" * 3
 TYPED = "def second(frame):\n    frame.normalise_"

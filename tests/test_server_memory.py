@@ -137,9 +137,9 @@ def test_what_is_recalled_outweighs_the_model_and_not_with_the_setting_off() -> 
 
     def written(recall: Recall | None) -> tuple[str, float]:
         tokens = vocabulary.encode(text)
-        found = islice(decode(step, vocabulary, Request(tokens, recall=recall), lambda: False, Limits(999, 999)), 4)
-        pairs = [(vocabulary.token_bytes[each.id].decode(errors="replace"), each.log_probability) for each in found]
-        return "".join(piece for piece, _ in pairs), sum(each for _, each in pairs)
+        likely = islice(decode(step, vocabulary, Request(tokens, recall=recall), lambda: False, Limits(999, 999)), 4)
+        pairs = [(vocabulary.token_bytes[token.id].decode(errors="replace"), token.log_probability) for token in likely]
+        return "".join(piece for piece, _ in pairs), sum(value for _, value in pairs)
 
     known, unknown = written(recall), written(None)
     assert "columns(width=80, pad=True)\n".startswith(known[0])
@@ -156,8 +156,8 @@ def test_a_name_of_the_project_is_no_unknown_name() -> None:
 
 def test_a_line_that_says_the_same_again_and_again_is_cut() -> None:
     place = Place("import json\npath = json", 23)
-    found = complete(place, Settings(), ScriptedEngine(".load(path).load(path).load(path).load(path)\n"))
-    assert [each.text for each in found.suggestions] == [".load(path)"]
+    answer = complete(place, Settings(), ScriptedEngine(".load(path).load(path).load(path).load(path)\n"))
+    assert [suggestion.text for suggestion in answer.suggestions] == [".load(path)"]
 
 
 def test_only_files_of_the_persons_own_are_read(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_only_files_of_the_persons_own_are_read(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x = 1\n")
     (tmp_path / "binary.py").write_bytes(b"\xff\xfe\x00")
-    names = [str(each.relative_to(tmp_path)) for each in python_files(tmp_path)]
+    names = [str(path.relative_to(tmp_path)) for path in python_files(tmp_path)]
     assert names == ["a.py", "binary.py", "credentials.py", "b/c.py"]
     assert is_written_here(tmp_path / "b" / "c.py", [tmp_path / "other", tmp_path])
     assert not is_written_here(tmp_path / ".venv" / "d.py", [tmp_path])
@@ -201,8 +201,8 @@ def test_the_project_is_read_and_what_follows_is_prepared(tmp_path: Path) -> Non
     client.wait_ready()
     client.open(here.as_uri(), TYPED)
     for _ in range(100):
-        if found := client.ghost(here.as_uri(), 1, 20, explicit=True):
-            if any(each.startswith("columns(width=80, pad=True)") for each in found):
+        if texts := client.ghost(here.as_uri(), 1, 20, explicit=True):
+            if any(text.startswith("columns(width=80, pad=True)") for text in texts):
                 break
             client.tell("textDocument/didClose", {"textDocument": {"uri": here.as_uri()}})
             client.open(here.as_uri(), TYPED)

@@ -14,7 +14,6 @@ from lineahead.memory import ngrams
 from lineahead.memory.mixture import (
     DEFAULT,
     FEATURES,
-    FILE,
     SOURCES,
     Context,
     Gate,
@@ -24,13 +23,14 @@ from lineahead.memory.mixture import (
     write,
 )
 from lineahead.memory.ngrams import LENGTHS, NGrams
+from training.format import GATE
 
 VOCABULARY = 5
 tokens = st.lists(st.integers(0, VOCABULARY - 1), max_size=40)
 
 
 def arrays(*pieces: list[int]) -> list[np.ndarray[tuple[int], np.dtype[np.int32]]]:
-    return [np.array(each, dtype=np.int32) for each in pieces]
+    return [np.array(piece, dtype=np.int32) for piece in pieces]
 
 
 def walked(sequence: list[int], context: list[int], skipped: range) -> list[list[int]]:
@@ -137,18 +137,18 @@ def test_a_gate_is_read_as_it_was_written(tmp_path: Path) -> None:
     gate = Gate(((0.5,) * len(LENGTHS),) * len(SOURCES), ((-1.25,) * len(FEATURES),) * len(SOURCES))
     write(tmp_path, gate, "by hand")
     assert read(tmp_path) == (gate, "")
-    saved = json.loads((tmp_path / FILE).read_text())
+    saved = json.loads((tmp_path / GATE).read_text())
     text = [["x"] * len(LENGTHS)] * len(SOURCES)
     changes: list[dict[str, object]] = [
         {"format_version": 9}, {"doubts": [[1.0]]}, {"weights": None}, {"lengths": [1]}, {"doubts": text}
     ]  # fmt: skip
     wrongs: list[object] = [{}, [], *({**saved, **change} for change in changes)]
     for wrong in wrongs:
-        (tmp_path / FILE).write_text(json.dumps(wrong))
+        (tmp_path / GATE).write_text(json.dumps(wrong))
         found, problem = read(tmp_path)
         assert found == DEFAULT
         assert "expected the gate of version" in problem
-    (tmp_path / FILE).write_bytes(b"\xff{")
+    (tmp_path / GATE).write_bytes(b"\xff{")
     assert read(tmp_path)[1]
 
 

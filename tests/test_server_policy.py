@@ -24,25 +24,25 @@ def complete_line(
     text: str, offset: int, engine: Engine, stop: Callable[[], bool] = lambda: False
 ) -> Suggestion | None:
     """The one suggestion at an offset, where all short names are defined elsewhere."""
-    found = complete(Place(text, offset, context=KNOWN_NAMES), Settings(max_lines=1), engine, stop)
-    return found.suggestions[0] if found.suggestions else None
+    answer = complete(Place(text, offset, context=KNOWN_NAMES), Settings(max_lines=1), engine, stop)
+    return answer.suggestions[0] if answer.suggestions else None
 
 
 @given(cut=st.integers(0, len(SOURCE)))
 def test_every_line_is_continued_exactly_from_every_cut(cut: int) -> None:
     rest = SOURCE[cut:].partition("\n")[0]
-    found = complete_line(SOURCE[:cut], cut, ScriptedEngine(SOURCE[cut:]))
+    suggestion = complete_line(SOURCE[:cut], cut, ScriptedEngine(SOURCE[cut:]))
     expected = "" if rest == ")" else rest.rstrip()  # a lone closing bracket is not worth a suggestion
-    assert (found.text if found else "") == expected
+    assert (suggestion.text if suggestion else "") == expected
 
 
 @given(text=TEXTS, script=st.text("ab() \t\r\n=.'é\x0c\u2028"), offset=st.integers(0, 200))
 def test_a_suggestion_is_part_of_one_line_and_never_blank(text: str, script: str, offset: int) -> None:
-    found = complete_line(text, min(offset, len(text)), ScriptedEngine(script))
-    if found is not None:
-        assert script.startswith(found.text)
-        assert found.text.splitlines() == [found.text.rstrip()]
-        assert found.text.strip()
+    suggestion = complete_line(text, min(offset, len(text)), ScriptedEngine(script))
+    if suggestion is not None:
+        assert script.startswith(suggestion.text)
+        assert suggestion.text.splitlines() == [suggestion.text.rstrip()]
+        assert suggestion.text.strip()
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_a_suggestion_is_part_of_one_line_and_never_blank(text: str, script: str
     ],
 )
 def test_when_and_what(text: str, script: str, expected: str | None) -> None:
-    found = complete_line(text.replace("|", "", 1), text.index("|"), ScriptedEngine(script))
-    assert (found and found.text) == expected
+    suggestion = complete_line(text.replace("|", "", 1), text.index("|"), ScriptedEngine(script))
+    assert (suggestion and suggestion.text) == expected
 
 
 @pytest.mark.parametrize(
@@ -102,20 +102,20 @@ def test_a_request_that_was_stopped_says_nothing() -> None:
 
 
 def test_a_line_that_goes_on_and_on_is_cut_behind_a_word() -> None:
-    found = complete_line("x = ", 4, ScriptedEngine("".join(f"{number}, " for number in range(100, 200))))
-    assert found is not None
-    assert MAX_BYTES / 2 < len(found.text) <= MAX_BYTES
-    assert re.search(r"\b1\d\d,\Z", found.text)
+    suggestion = complete_line("x = ", 4, ScriptedEngine("".join(f"{number}, " for number in range(100, 200))))
+    assert suggestion is not None
+    assert MAX_BYTES / 2 < len(suggestion.text) <= MAX_BYTES
+    assert re.search(r"\b1\d\d,\Z", suggestion.text)
     assert complete_line("x = ", 4, ScriptedEngine("1" * 1000)) is None
 
 
 def test_bytes_that_are_no_text_end_the_line() -> None:
     engine = ScriptedEngine("yes é no\n")
-    half = [each for each in "yes é no".encode() if each != 0xA9]
-    tokens = (Token(engine.vocabulary.token_bytes.index(bytes([each])), 0.0) for each in half)
+    half = [byte for byte in "yes é no".encode() if byte != 0xA9]
+    tokens = (Token(engine.vocabulary.token_bytes.index(bytes([byte])), 0.0) for byte in half)
     engine.stream = lambda *_, **__: tokens  # type: ignore[method-assign]
-    found = complete(Place("", 0, language="text"), Settings(enable={"*": True}), engine)
-    assert [each.text for each in found.suggestions] == ["yes"]
+    answer = complete(Place("", 0, language="text"), Settings(enable={"*": True}), engine)
+    assert [suggestion.text for suggestion in answer.suggestions] == ["yes"]
 
 
 def test_an_engine_that_cannot_spell_the_prefix_is_not_shown() -> None:

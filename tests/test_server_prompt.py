@@ -17,35 +17,35 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text("ab_ \t\n\r(
 
 
 def build_some(before: str, budget: int = 64) -> Prompt:
-    found = build(before, VOCABULARY, budget)
-    assert found is not None
-    return found
+    built = build(before, VOCABULARY, budget)
+    assert built is not None
+    return built
 
 
-def spelled(found: Prompt) -> bytes:
-    return b"".join(VOCABULARY.token_bytes[token] for token in found.token_ids) + found.required
+def spelled(built: Prompt) -> bytes:
+    return b"".join(VOCABULARY.token_bytes[token] for token in built.token_ids) + built.required
 
 
 @given(text=TEXTS, budget=st.integers(2, 40))
 def test_prompt_and_required_bytes_are_the_end_of_the_text(text: str, budget: int) -> None:
-    found = build_some(text, budget)
+    built = build_some(text, budget)
     plain = text.replace("\r\n", "\n").encode()
-    assert len(found.token_ids) <= budget
-    assert plain.endswith(spelled(found))
-    if VOCABULARY.document_start in found.token_ids:
-        assert spelled(found) == plain
+    assert len(built.token_ids) <= budget
+    assert plain.endswith(spelled(built))
+    if VOCABULARY.document_start in built.token_ids:
+        assert spelled(built) == plain
 
 
 @given(cut=st.integers(1, len(SOURCE)))
 def test_the_last_tokens_are_left_out_but_never_those_of_other_lines(cut: int) -> None:
     text = SOURCE[:cut]
-    found = build_some(text, 512)
+    built = build_some(text, 512)
     line = text.rpartition("\n")[2]
     if line.strip():
-        assert found.required.decode() == line.lstrip()[-len(found.required) :]
-        assert len(found.required) >= min(HEALED_BYTES, len(line.lstrip()))
+        assert built.required.decode() == line.lstrip()[-len(built.required) :]
+        assert len(built.required) >= min(HEALED_BYTES, len(line.lstrip()))
     else:  # the indentation, with the line ends before it, is still open
-        assert found.required.decode() == text[len(text.rstrip()) :]
+        assert built.required.decode() == text[len(text.rstrip()) :]
 
 
 def test_the_document_start_is_said_only_where_it_is() -> None:
@@ -59,15 +59,15 @@ def test_without_a_start_token_an_empty_text_is_no_prompt() -> None:
     vocabulary = small_vocabulary()
     vocabulary.document_start = None
     assert build("", vocabulary, 64) is None
-    found = build("x", vocabulary, 64)
-    assert found is not None
-    assert (found.token_ids, found.required) == (VOCABULARY.encode("x"), b"")  # something has to be left to go on from
+    built = build("x", vocabulary, 64)
+    assert built is not None
+    assert (built.token_ids, built.required) == (VOCABULARY.encode("x"), b"")  # something has to be left to go on from
 
 
 def test_a_long_text_loses_whole_lines() -> None:
     text = "values = [1, 2]\nprint(values)\n" * 30
-    found = build_some(text, 64)
-    kept = spelled(found).decode()
+    built = build_some(text, 64)
+    kept = spelled(built).decode()
     assert kept.startswith("\n")
     assert text.endswith(kept)
     assert len(kept) > 30
@@ -100,8 +100,8 @@ def test_the_cut_stays_where_it_is_while_a_person_types() -> None:
 
 
 def test_a_line_without_end_is_cut_inside() -> None:
-    found = build_some("é" * 5_000, 64)
-    assert len(spelled(found)) >= 63
+    built = build_some("é" * 5_000, 64)
+    assert len(spelled(built)) >= 63
 
 
 def test_typing_seldom_moves_the_cut() -> None:
@@ -132,20 +132,20 @@ def filling_in() -> Vocabulary:
 @given(cut=st.integers(1, len(SOURCE) - 60), budget=st.integers(24, 200))
 def test_the_text_after_the_cursor_comes_first_in_whole_lines(cut: int, budget: int) -> None:
     vocabulary = filling_in()
-    found = build(SOURCE[:cut], vocabulary, budget, SOURCE[cut:])
-    assert found is not None
-    assert len(found.token_ids) <= budget
+    built = build(SOURCE[:cut], vocabulary, budget, SOURCE[cut:])
+    assert built is not None
+    assert len(built.token_ids) <= budget
     special = vocabulary.fill_in_the_middle
     assert special is not None
-    if found.token_ids[0] != special.prefix:  # not even the first of those lines has room
+    if built.token_ids[0] != special.prefix:  # not even the first of those lines has room
         first = SOURCE[cut:].lstrip("\n").partition("\n")[0]
         assert len(vocabulary.encode(first)) > budget // 4 - 8
         return
-    middle = found.token_ids.index(special.middle)
-    assert found.token_ids[:2] == [special.prefix, special.suffix]
-    suffix = b"".join(vocabulary.token_bytes[token] for token in found.token_ids[2:middle])
+    middle = built.token_ids.index(special.middle)
+    assert built.token_ids[:2] == [special.prefix, special.suffix]
+    suffix = b"".join(vocabulary.token_bytes[token] for token in built.token_ids[2:middle])
     assert SOURCE[cut:].encode().startswith(suffix)
-    before = b"".join(vocabulary.token_bytes[token] for token in found.token_ids[middle:]) + found.required
+    before = b"".join(vocabulary.token_bytes[token] for token in built.token_ids[middle:]) + built.required
     assert SOURCE[:cut].encode().endswith(before)
 
 
@@ -154,11 +154,11 @@ def test_typing_keeps_the_tokens_of_the_text_after_the_cursor() -> None:
     prompts = [build(SOURCE[:end], vocabulary, 200, after) for end in range(100, 130)]
     special = vocabulary.fill_in_the_middle
     assert special is not None
-    starts = {tuple(each.token_ids[: each.token_ids.index(special.middle)]) for each in prompts if each}
+    starts = {tuple(prompt.token_ids[: prompt.token_ids.index(special.middle)]) for prompt in prompts if prompt}
     assert len(starts) == 1
 
 
 def test_no_text_after_the_cursor_is_no_suffix() -> None:
-    found = build("x = 1", filling_in(), 64, "\n\n")
-    assert found is not None
-    assert found.token_ids[0] == VOCABULARY.document_start
+    built = build("x = 1", filling_in(), 64, "\n\n")
+    assert built is not None
+    assert built.token_ids[0] == VOCABULARY.document_start

@@ -106,7 +106,7 @@ def test_settings_of_others_change_nothing(server: RawClient, settings: object) 
     assert server.ask("lineahead/status", {})["result"]["state"] == "off"
     server.tell("workspace/didChangeConfiguration", {"settings": OPTIONS})  # as some clients send them
     assert server.ask("lineahead/status", {})["result"]["state"] == "ready"
-    assert not [each for each in server.heard if each.get("method") == "window/showMessage"]
+    assert not [message for message in server.heard if message.get("method") == "window/showMessage"]
 
 
 def test_a_log_in_nobodys_home_costs_no_suggestion() -> None:

@@ -22,23 +22,23 @@ def typed(text: str) -> Place:
 @given(st.integers(0, 17))
 def test_what_is_left_of_a_suggestion_is_shown(count: int) -> None:
     text = "s.path.join(a, b)"[:count]
-    found = reuse(PLACE, ANSWER, typed(text))
+    reused = reuse(PLACE, ANSWER, typed(text))
     if count == len("s.path.join(a, b)"):
-        assert found is None
+        assert reused is None
     else:
-        assert found is not None
-        assert text + found.suggestions[0].text == "s.path.join(a, b)"
-        assert len(found.suggestions) == (2 if count <= 2 else 1)
-        assert (BEFORE + text).endswith(found.suggestions[0].word)
+        assert reused is not None
+        assert text + reused.suggestions[0].text == "s.path.join(a, b)"
+        assert len(reused.suggestions) == (2 if count <= 2 else 1)
+        assert (BEFORE + text).endswith(reused.suggestions[0].word)
 
 
 @given(st.text(max_size=5), st.integers(-3, 3))
 def test_anything_else_is_asked_anew(text: str, shift: int) -> None:
     place = typed(text)
     place = replace(place, offset=max(0, min(len(place.text), place.offset + shift)))
-    found = reuse(PLACE, ANSWER, place)
-    goes_on = any(each.text.startswith(text) and each.text != text for each in ANSWER.suggestions)
-    assert (found is not None) == (shift == 0 and goes_on)
+    reused = reuse(PLACE, ANSWER, place)
+    goes_on = any(suggestion.text.startswith(text) and suggestion.text != text for suggestion in ANSWER.suggestions)
+    assert (reused is not None) == (shift == 0 and goes_on)
 
 
 def test_the_same_place_has_the_same_answer() -> None:

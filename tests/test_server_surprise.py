@@ -18,10 +18,10 @@ USUAL = "import os\n\nfor name in os.listdir(folder):\n    print(name)\n"
 def test_each_token_counts_once(text: str, window: int) -> None:
     engine = ScriptedEngine("", window)
     lines = list(chain.from_iterable(surprise(text, engine)))
-    assert [each.line for each in lines] == list(range(len(lines)))
-    assert "\n".join(each.text for each in lines) == text.replace("\r\n", "\n")
+    assert [line.line for line in lines] == list(range(len(lines)))
+    assert "\n".join(line.text for line in lines) == text.replace("\r\n", "\n")
     tokens = len(engine.vocabulary.encode(text.replace("\r\n", "\n")))
-    assert sum(each.bits for each in lines) * math.log(2) == pytest.approx(tokens)
+    assert sum(line.bits for line in lines) * math.log(2) == pytest.approx(tokens)
 
 
 def test_the_odd_line_is_the_surprising_one() -> None:
@@ -29,7 +29,7 @@ def test_the_odd_line_is_the_surprising_one() -> None:
     usual = list(chain.from_iterable(surprise(USUAL, engine)))
     assert 0 < bits_per_byte(usual) < 4
     odd = list(chain.from_iterable(surprise(USUAL.replace("    print(name)\n", "    qz9!wv~~kx\n"), engine)))
-    assert max(odd, key=lambda each: each.bits_per_byte).text == "    qz9!wv~~kx"
+    assert max(odd, key=lambda line: line.bits_per_byte).text == "    qz9!wv~~kx"
     assert [line.bits for line in odd[:3]] == pytest.approx([line.bits for line in usual[:3]], rel=1e-3)
     long = surprise(USUAL * 200, engine)
     assert 0 < len(next(long)) < 800, "window by window: it can be left off"

@@ -16,12 +16,12 @@ from training.format import DOCUMENT_START, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 
 def test_it_is_what_training_knows(tmp_path: Path) -> None:
     small_tokenizer().save(tmp_path)
-    found = vocabulary.load(tmp_path)
-    assert list(found.token_bytes) == small_vocabulary().token_bytes
-    assert found.encode(SOURCE + "<|endoftext|> é") == small_tokenizer().encode(SOURCE + "<|endoftext|> é")
-    assert found.document_start == small_tokenizer().special(DOCUMENT_START)
+    loaded = vocabulary.load(tmp_path)
+    assert list(loaded.token_bytes) == small_vocabulary().token_bytes
+    assert loaded.encode(SOURCE + "<|endoftext|> é") == small_tokenizer().encode(SOURCE + "<|endoftext|> é")
+    assert loaded.document_start == small_tokenizer().special(DOCUMENT_START)
     expected = tuple(small_tokenizer().special(token) for token in (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE))
-    assert found.fill_in_the_middle == expected
+    assert loaded.fill_in_the_middle == expected
 
 
 def test_the_bundled_one_is_what_its_training_knows() -> None:
@@ -35,8 +35,8 @@ def test_names_of_other_families_are_found(tmp_path: Path) -> None:
     assert vocabulary.load(tmp_path).fill_in_the_middle is None  # not all three of one family
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("fim_suffix|", "fim_suffix").replace("fim_middle|", "fim_middle"))
-    found = vocabulary.load(tmp_path).fill_in_the_middle
-    assert found == tuple(small_tokenizer().special(token) for token in (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE))
+    special = vocabulary.load(tmp_path).fill_in_the_middle
+    assert special == tuple(small_tokenizer().special(token) for token in (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE))
 
 
 def test_another_kind_of_tokenizer_is_refused(tmp_path: Path) -> None:

@@ -112,8 +112,8 @@ def test_a_folder_that_is_one_project(tmp_path: Path, marker: str) -> None:
 
 def test_what_a_folder_leaves_out(tmp_path: Path) -> None:
     root = tmp_path / "repository"
-    for place in (".git/hooks", ".tox", "node_modules/a", "__pycache__", "env/lib", "docs"):
-        write(root / place / "a.py")
+    for folder in (".git/hooks", ".tox", "node_modules/a", "__pycache__", "env/lib", "docs"):
+        write(root / folder / "a.py")
     write(root / "env" / "pyvenv.cfg", "")
     write(root / "docs" / "notes.txt")
     assert [(candidate.project, candidate.path) for candidate in found(root)] == [("repository", "docs/a.py")]
@@ -137,6 +137,7 @@ def test_wheels_that_are_there_are_not_downloaded_again(tmp_path: Path, monkeypa
     ]
 
 
+@pytest.mark.slow
 def test_pip_is_asked_for_a_wheel_which_is_then_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel(tmp_path, "asked_for", "1", {"a.py": "a = 1\n"})
     code = (
@@ -150,6 +151,7 @@ def test_pip_is_asked_for_a_wheel_which_is_then_kept(tmp_path: Path, monkeypatch
     assert [path.name for path in (tmp_path / "wheels").iterdir()] == ["asked_for-1-py3-none-any.whl"]
 
 
+@pytest.mark.slow
 def test_a_package_that_cannot_be_had_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,6 +166,7 @@ def test_a_package_that_cannot_be_had_is_named(
     assert "missing cannot be had as a wheel: no such thing" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_no_package_at_all_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "PIP", (sys.executable, "-c", "raise SystemExit('no such thing')"))
     names = write(tmp_path / "names.txt", "missing\n")

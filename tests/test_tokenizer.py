@@ -21,7 +21,7 @@ def test_any_text_round_trips(pattern: Pattern, text: str) -> None:
     token_ids = trained.encode(text)
     assert trained.decode(token_ids) == text
     assert b"".join(trained.token_bytes()[token] for token in token_ids) == text.encode()
-    assert [each.tolist() for each in trained.encode_batch([text, text])] == [token_ids, token_ids]
+    assert [ids.tolist() for ids in trained.encode_batch([text, text])] == [token_ids, token_ids]
 
 
 @pytest.mark.parametrize("special", SPECIAL_TOKENS)

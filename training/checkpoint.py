@@ -26,6 +26,7 @@ from training.models.decoder import DecoderConfig
 from training.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1
+MOST_SIZE, MOST_HEADS = 2**28, 4_096  # numbers in one dimension or table of a model: a gigabyte
 PICKLES = ("pytorch_model.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 HUGGING_FACE_SHAPES = {
     "qwen3": (True, False),
@@ -85,6 +86,7 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
     config = _read_config(folder)
     kind, model_config = _model_config(folder, config)
     weights = _read_weights(folder)
+    _check_sizes(folder, kind, model_config, weights)
     tokenizer = tokenizers.load(folder)
     if tokenizer.vocab_size > model_config.vocab_size:
         raise InputError(
@@ -100,6 +102,27 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
     model = MODELS[kind][0](model_config)
     _fill(model, weights, folder)
     return Checkpoint(model.float().eval().to(device), tokenizer, config)
+
+
+def _check_sizes(folder: Path, kind: str, model_config: Any, weights: dict[str, Tensor]) -> None:
+    """Raise InputError for a configuration of another size than the weights, by arithmetic: nothing is allocated."""
+    held, wrong = sum(tensor.numel() for tensor in weights.values()), f"{folder}/config.json"
+    for field in dataclasses.fields(model_config):
+        size = getattr(model_config, field.name)
+        if field.type not in (int, "int"):
+            continue
+        most = len(weights) if "layers" in field.name else MOST_HEADS if "heads" in field.name else MOST_SIZE
+        if type(size) is not int or not 0 <= size <= most:
+            raise InputError(f"{wrong}: expected {field.name} from 0 to {most:,} for these weights, found {size!r}")
+    with torch.device("meta"):
+        model = MODELS[kind][0](model_config)
+    asked = sum(parameter.numel() for parameter in model.parameters())
+    tables = sum(buffer.numel() for buffer in model.buffers())
+    if asked > 2 * held or tables > MOST_SIZE:  # tied weights are stored once
+        raise InputError(
+            f"{wrong}: describes {asked:,} weights and {tables:,} numbers beside them, model.safetensors has "
+            f"{held:,}: they do not belong together; copy them again from their source"
+        )
 
 
 def copy_weights(folder: Path, model: nn.Module, model_config: Any) -> None:

@@ -85,6 +85,8 @@ def export(folder: Path, paths: Sequence[Path] = (), quantised: bool = True) -> 
     if not math.isfinite(cost.graph_bits):
         raise InputError(f"export: the graph computes no finite numbers; {folder} is left as it was")
     write_atomically(folder / format.GRAPH, lambda path: path.write_bytes(serialised))
+    if (folder / format.HASHES).exists():
+        format.write_hashes(folder)
     return cost
 
 

@@ -1,9 +1,9 @@
 // "Lineahead: Set up": an environment of its own for the server, from the wheel that came with the extension.
 
-import { spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, dirname, join } from "node:path";
 import * as vscode from "vscode";
+import { type Finished, ISOLATED, run, setUpSteps } from "./isolated";
 import { packedWheel, privateEnvironment } from "./server";
 
 const OLDEST = [3, 11] as const;
@@ -12,42 +12,34 @@ const CANDIDATES = ["python3", "python", "python3.14", "python3.13", "python3.12
 /** What went wrong, in words that say what to do. */
 class SetUpError extends Error {}
 
-interface Finished {
-  code: number | null;
-  output: string;
-}
-
-/** Run a program to its end; cancelling ends it. Throws if it cannot be started. */
-function run(
+/** Run a program in the extension's storage; cancelling ends it. */
+async function runHere(
+  context: vscode.ExtensionContext,
   command: string,
   args: string[],
   token?: vscode.CancellationToken,
   tell?: (line: string) => void,
 ): Promise<Finished> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: { ...process.env, PYTHONPATH: "", PYTHONUTF8: "1" } });
-    const cancelled = token?.onCancellationRequested(() => child.kill());
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text: string) => {
-        output += text;
-        for (const line of text.split(/\r?\n/)) if (line.trim()) tell?.(line.trim());
-      });
-    }
-    child.on("error", reject);
-    child.on("close", (code) => {
-      cancelled?.dispose();
-      token?.isCancellationRequested ? reject(new vscode.CancellationError()) : resolve({ code, output });
-    });
-  });
+  const cwd = context.globalStorageUri.fsPath; // never the open folder, whose files may be anybody's
+  mkdirSync(cwd, { recursive: true });
+  const abort = new AbortController();
+  const cancelled = token?.onCancellationRequested(() => abort.abort());
+  try {
+    return await run(command, args, cwd, abort.signal, tell);
+  } catch (error) {
+    throw token?.isCancellationRequested ? new vscode.CancellationError() : error;
+  } finally {
+    cancelled?.dispose();
+  }
 }
 
 /** The first Python on the path that is new enough. */
-async function findPython(): Promise<string> {
+async function findPython(context: vscode.ExtensionContext): Promise<string> {
   const tooOld: string[] = [];
   for (const name of CANDIDATES) {
     try {
-      const { code, output } = await run(name, ["-c", "import sys; print(*sys.version_info[:2], sys.executable)"]);
+      const asked = [...ISOLATED, "-c", "import sys; print(*sys.version_info[:2], sys.executable)"];
+      const { code, output } = await runHere(context, name, asked);
       const [, major, minor, path] = output.trim().match(/^(\d+) (\d+) (.+)$/) ?? [];
       if (code !== 0 || !path) continue;
       if (Number(major) === OLDEST[0] && Number(minor) >= OLDEST[1]) return path;
@@ -74,6 +66,9 @@ function explain(output: string): string {
   ) {
     return "the package index cannot be reached. It needs the network once, for about 55 MB; then never again.";
   }
+  if (/DO NOT MATCH THE HASHES/.test(output)) {
+    return "a package that came over the network is not the one that it should be; nothing was installed of it.";
+  }
   if (/No matching distribution/.test(output)) {
     return "a package it needs has no build for this machine and Python; see the log.";
   }
@@ -94,17 +89,13 @@ async function install(
   };
   const wheel = packedWheel(context);
   const environment = privateEnvironment(context);
-  const python = await findPython();
+  const python = await findPython(context);
   progress.report({ message: `an environment with ${python}` });
   await stop(); // a running server holds on to what is replaced
   rmSync(environment.folder, { recursive: true, force: true });
-  mkdirSync(context.globalStorageUri.fsPath, { recursive: true });
-  const steps: [string, string[]][] = [
-    [python, ["-m", "venv", environment.folder]],
-    [environment.python, ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--retries=1", wheel]],
-  ];
-  for (const [command, args] of steps) {
-    const { code, output } = await run(command, args, token, tell);
+  const requirements = join(dirname(wheel), "requirements.txt");
+  for (const [command, args] of setUpSteps(python, environment, requirements, wheel)) {
+    const { code, output } = await runHere(context, command, args, token, tell);
     if (code !== 0) throw new SetUpError(`The server was not installed: ${explain(output)}`);
   }
   writeFileSync(environment.ready, basename(wheel)); // last: a half-made environment is none

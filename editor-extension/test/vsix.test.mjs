@@ -26,6 +26,7 @@ it("holds the wheel and no junk", () => {
       "extension/images/typing.gif",
       "extension/package.json",
       "extension/readme.md",
+      "extension/wheel/requirements.txt",
       "extension/wheel/lineahead-VERSION-py3-none-any.whl",
     ].sort(),
   );

@@ -12,6 +12,7 @@ class Reason(StrEnum):
     SNOOZED = "snoozed"
     NOT_OPEN = "not-open"
     SECRET_FILE = "secret-file"
+    EXCLUDED = "excluded"
     MID_WORD = "mid-word"
     CODE_FOLLOWS = "code-follows"
     COMMENT_OR_STRING = "comment-or-string"
@@ -23,6 +24,8 @@ class Reason(StrEnum):
     DOES_NOT_PARSE = "does-not-parse"
     UNKNOWN_NAME = "unknown-name"
     BAD_INDENTATION = "bad-indentation"
+    INVISIBLE = "invisible-characters"
+    SECRET = "secret"
     CANCELLED = "cancelled"
     TIMED_OUT = "timed-out"
 
@@ -34,6 +37,7 @@ EXPLANATIONS = {
     Reason.SNOOZED: "Lineahead is snoozing",
     Reason.NOT_OPEN: "the document is not open",
     Reason.SECRET_FILE: "the file's name says that it holds secrets",
+    Reason.EXCLUDED: "the setting lineahead.exclude names this file",
     Reason.MID_WORD: "the cursor stands inside a word",
     Reason.CODE_FOLLOWS: "code follows the cursor on its line",
     Reason.COMMENT_OR_STRING: "the cursor stands in a comment or string (setting lineahead.commentsAndStrings)",
@@ -45,6 +49,8 @@ EXPLANATIONS = {
     Reason.DOES_NOT_PARSE: "with the suggestion the file would be no valid Python any more",
     Reason.UNKNOWN_NAME: "the suggestion uses a name that is defined nowhere",
     Reason.BAD_INDENTATION: "the suggestion's indentation fits no block",
+    Reason.INVISIBLE: "the suggestion has characters that cannot be seen, or that look like others",
+    Reason.SECRET: "the suggestion looks like a secret that stands in another file",
     Reason.CANCELLED: "a newer request came in between",
     Reason.TIMED_OUT: "it took too long",
 }

@@ -24,6 +24,8 @@ class Settings:
     """Whether text in comments and strings is completed: nowhere, where nothing follows on the line, everywhere."""
     confidence: float = 0.25
     """What is less probable than this is not shown, unless it was asked for by name."""
+    exclude: tuple[str, ...] = ()
+    """Globs, as in .gitignore, of files that are neither learned from nor completed; each may begin at any folder."""
     memory: bool = True
     """Whether suggestions learn from this file, the other open ones, and the project's Python files."""
     model: str = ""
@@ -63,6 +65,8 @@ def _in_words(kind: Any, default: object) -> str:
         return f"{', '.join(others)} or {last}"
     if get_origin(kind) is dict:
         return f"an object such as {json.dumps(default)}"
+    if get_origin(kind) is tuple:
+        return 'a list such as ["generated/", "*_pb2.py"]'
     return str(kind.__name__)
 
 
@@ -97,6 +101,8 @@ def read(raw: object) -> tuple[Settings, list[str]]:
         name = known[key]
         low, high = BOUNDS.get(name, (None, None))
         try:
+            if get_origin(TYPES[name]) is tuple and not isinstance(value, list | tuple):
+                raise ValueError
             structured = CONVERTER.structure(value, TYPES[name])
             if low is not None and high is not None and not low <= structured <= high:
                 raise ValueError

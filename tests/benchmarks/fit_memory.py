@@ -29,6 +29,7 @@ from lineahead.memory.memory import ProjectMemory
 from lineahead.memory.mixture import DEFAULT, FEATURES, SOURCES, Gate
 from lineahead.memory.ngrams import LENGTHS
 from lineahead.place import LINE, Place
+from training.format import GATE
 
 CONTEXT = 400  # tokens that the model sees before the line
 STEPS, RATE, DECAY = 300, 0.03, 2e-5
@@ -141,7 +142,7 @@ def main() -> int:
     if options.write:
         names = ", ".join(folder.name for folder in options.folders)
         mixture.write(options.model, gate, f"fitted on {options.lines} lines each of {names}, seed {options.seed}")
-        print(f"written: {options.model / mixture.FILE}")
+        print(f"written: {options.model / GATE}")
     print("| folder | | model | default | refitted, no features | gate |\n| --- | --- | --- | --- | --- | --- |")
     for folder in (*options.folders, *options.test):
         what = seen.get(folder) or look(engine, folder.resolve(), options.lines, options.seed + 1)

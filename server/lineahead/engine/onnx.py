@@ -4,6 +4,7 @@ Keys and values stay in buffers between requests. A request that begins with the
 computes only what is new: `training/graph.py` says what the graph takes.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from training import format
 
 onnxruntime = format.onnxruntime()
 
+MOST_CACHED = 2**29  # numbers in all keys and values: 2 GB
 PREFILL_TOKENS = 64  # of a prompt in one step: 7 ms of the bundled model, as fast as more, in less memory
 
 
@@ -31,12 +33,13 @@ class OnnxEngine:
         self._session, self._vocabulary = session, vocabulary
         self._binding = session.io_binding()
         self._binding.bind_output("logits")  # the first of the outputs
-        for cache in session.get_inputs():
-            if cache.name.startswith("past_"):
-                buffer = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros(cache.shape, dtype=np.float32))
-                self._binding.bind_ortvalue_input(cache.name, buffer)
-                self._binding.bind_ortvalue_output(cache.name.replace("past_", "present_"), buffer)
-                self._window = int(cache.shape[2])
+        caches = [cache for cache in session.get_inputs() if cache.name.startswith("past_")]
+        _check_sizes([cache.shape for cache in caches])
+        for cache in caches:
+            buffer = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros(cache.shape, dtype=np.float32))
+            self._binding.bind_ortvalue_input(cache.name, buffer)
+            self._binding.bind_ortvalue_output(cache.name.replace("past_", "present_"), buffer)
+            self._window = int(cache.shape[2])
         self._computed: list[int] = []  # the tokens whose keys and values are in the buffers
         self._streams = 0
         self.reused = 0
@@ -84,6 +87,18 @@ class OnnxEngine:
         self._computed[position:] = tokens
         logits: NDArray[np.float32] = self._binding.get_outputs()[0].numpy()[0]
         return logits
+
+
+def _check_sizes(shapes: list[list[object]]) -> None:
+    """Raise ModelError for buffers that no model of this kind needs, before they are asked for."""
+    for shape in shapes:
+        if len(shape) != 4 or not all(isinstance(size, int) and size > 0 for size in shape):
+            raise ModelError(f"expected keys and values of four sizes, found {shape}")
+    total = sum(math.prod(size for size in shape if isinstance(size, int)) for shape in shapes)
+    if total > MOST_CACHED:
+        raise ModelError(
+            f"its keys and values would take {4 * total:,} bytes, and at most {4 * MOST_CACHED:,} are asked for"
+        )
 
 
 def load(folder: Path) -> OnnxEngine:

@@ -20,6 +20,7 @@ def load_engine(folder: Path) -> Engine:
     if not folder.is_dir() and not folder.is_file():
         raise ModelError(f"{folder}: expected a checkpoint folder with {format.GRAPH}; found no such folder; {ANOTHER}")
     try:
+        _check_hashes(folder)
         if (folder / format.GRAPH).exists():
             return onnx.load(folder)
         from lineahead.engine import torch
@@ -33,3 +34,16 @@ def load_engine(folder: Path) -> Engine:
         ) from None
     except ModelError as error:
         raise ModelError(f"{error}. {ANOTHER[0].upper()}{ANOTHER[1:]}") from None
+
+
+def _check_hashes(folder: Path) -> None:
+    """Raise ModelError for files that are not those that the folder's hashes were made of."""
+    try:
+        damaged = format.damaged(folder)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder / format.HASHES}: cannot be read ({error}); copy the folder again") from None
+    if damaged:
+        raise ModelError(
+            f"{folder}: {', '.join(damaged)} changed since the hashes in {format.HASHES} were made: install Lineahead "
+            "or copy the folder again"
+        )

@@ -25,7 +25,7 @@ def initialize(server: LineaheadServer, params: types.InitializeParams) -> None:
     if params.process_id is not None:
         leave_with(params.process_id)
     server.read_settings(params.initialization_options)
-    server.project.switch(server.settings.memory)
+    server.project.switch(server.settings.memory, server.settings.exclude)
 
 
 async def initialized(server: LineaheadServer, _params: types.InitializedParams) -> None:

@@ -16,7 +16,7 @@ from pygls.workspace import TextDocument
 from lineahead.engine.vocabulary import Vocabulary
 from lineahead.lsp.background import Background, show_progress
 from lineahead.lsp.requests import key_of, name_of
-from lineahead.memory.files import is_learnable, is_written_here, read_file, read_folders
+from lineahead.memory.files import is_learnable, is_left_out, is_written_here, read_files, read_folders
 from lineahead.memory.memory import NO_MEMORY, Memory, ProjectMemory
 from lineahead.memory.mixture import DEFAULT, Gate
 
@@ -53,6 +53,7 @@ class Project:
         self._indexing: Future[None] | None = None
         self._stale = False
         self._looked = time.monotonic()
+        self.exclude: tuple[str, ...] = ()  # the setting of that name
 
     @property
     def memory(self) -> Memory:
@@ -65,9 +66,10 @@ class Project:
         if self._memory is not None:
             self._memory.gate = gate
 
-    def switch(self, on: bool) -> bool:
-        """Switch the memory on, or off, which forgets all; returns whether there is something to `read` now."""
-        if on == (self._memory is not None):
+    def switch(self, on: bool, exclude: tuple[str, ...] = ()) -> bool:
+        """Switch the memory on, or off, or leave out other files; returns whether there is something to `read` now."""
+        same, self.exclude = exclude == self.exclude, exclude
+        if same and on == (self._memory is not None):
             return False
         self._memory = ProjectMemory(self._gate) if on else None
         self._versions.clear()
@@ -82,7 +84,7 @@ class Project:
         self._forget(name for name in memory.names() if not self._belongs(name, folders))
         if not folders:
             return
-        reading = self._background.submit(lambda: read_folders(folders, memory))
+        reading = self._background.submit(lambda: read_folders(folders, memory, self.exclude))
         await show_progress(self._server, reading, "reading the project")
         await asyncio.wrap_future(reading)
         self._versions.clear()  # open documents are not as they are on disk
@@ -125,15 +127,13 @@ class Project:
         self._read_again([change.uri for change in changes if change.type != types.FileChangeType.Deleted])
 
     def _read_again(self, uris: list[str]) -> None:
-        folders, memory = self._folders(), self._memory
+        folders, memory, exclude = self._folders(), self._memory, self.exclude
         paths = [Path(path) for uri in uris if (path := _path_of(uri))]
-        ours = [path for path in paths if is_written_here(path, folders)]
-        if not ours or memory is None:
+        if not paths or memory is None:
             return
 
         def read() -> None:
-            for path in ours:
-                read_file(path, memory)
+            read_files([path for path in paths if is_written_here(path, folders, exclude)], folders, memory)
 
         def done(_: "asyncio.Future[None]") -> None:
             for uri in uris:
@@ -171,12 +171,15 @@ class Project:
         if not changed:
             return
         texts = [(name_of(document), document.source) for document in changed]
+        folders, exclude = self._folders(), self.exclude
 
         def learn() -> bool:
-            learnable = [(name, text) for name, text in texts if is_learnable(PurePath(name).name, text)]
-            for name, text in learnable:
-                memory.remember(name, text)
-            return bool(learnable)
+            learned = False
+            for name, text in texts:
+                if not is_left_out(Path(name), folders, exclude) and is_learnable(PurePath(name).name, text):
+                    memory.remember(name, text)
+                    learned = True
+            return learned
 
         def done(learned: "asyncio.Future[bool]") -> None:
             if learned.result():

@@ -67,4 +67,5 @@ def _cells_before(workspace: Workspace, uri: str) -> str:
         return ""
     uris = [key_of(cell.document) for cell in notebook.cells if cell.kind == types.NotebookCellKind.Code]
     before = uris[: uris.index(key_of(uri))] if key_of(uri) in uris else []
-    return "".join(workspace.get_text_document(cell).source.rstrip() + "\n\n" for cell in before)
+    cells = [workspace.text_documents[cell] for cell in before if cell in workspace.text_documents]
+    return "".join(cell.source.rstrip() + "\n\n" for cell in cells)

@@ -5,8 +5,10 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
@@ -54,6 +56,8 @@ class LineaheadServer(Server):
         self._snoozed_until = 0.0
         self._problems: set[str] = set()
         self.settings = settings.Settings()
+        self.fixed: dict[str, Any] = {}
+        """Settings that no client changes."""
         self.statistics = Statistics()
         self.project = Project(
             self,
@@ -123,7 +127,8 @@ class LineaheadServer(Server):
     def read_settings(self, raw: object) -> None:
         """Take a client's settings, and report each bad one once."""
         before = self.settings
-        self.settings, problems = settings.read(raw)
+        changed, problems = settings.read(raw)
+        self.settings = replace(changed, **self.fixed)
         for problem in problems:
             self.tell_problem(problem)
         if self.settings != before:
@@ -133,7 +138,7 @@ class LineaheadServer(Server):
         """Take a client's settings while running: load another model, read or forget the project."""
         model = self.settings.model
         self.read_settings(raw)
-        unread = self.project.switch(self.settings.memory)
+        unread = self.project.switch(self.settings.memory, self.settings.exclude)
         if self.settings.model != model:
             await self.load()
         else:
@@ -186,7 +191,7 @@ class LineaheadServer(Server):
             raise RuntimeError(f"Lineahead is not ready: {message}")
         document = self.workspace.text_documents.get(key_of(uri))
         if document is None:
-            raise JsonRpcInvalidParams(f"lineahead.perplexity: expected an open document, found {uri}")
+            raise JsonRpcInvalidParams(f"lineahead.perplexity: expected a document that is open, found {uri}")
         if len(document.source) > MOST_CHARACTERS:
             raise JsonRpcInvalidParams(
                 f"lineahead.perplexity: expected at most {MOST_CHARACTERS:,} characters, found {len(document.source):,}"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lineahead.engine.engine import Prediction, Recalled
 from lineahead.memory.ngrams import LENGTHS
+from training import format
 
 NOTHING = np.zeros(0, dtype=np.int32)
 SOURCES = ("elsewhere", "folder", "file")
@@ -33,7 +34,6 @@ FEATURES = (
     "entropy of the model",
     "probability of the model's first choice, where it is another one",
 )
-FILE = "memory.json"
 FORMAT_VERSION = 1
 
 
@@ -116,7 +116,7 @@ def mix(seen: Iterable[Context], gate: Gate, model: Prediction) -> Recalled:
 
 def read(folder: Path) -> tuple[Gate, str]:
     """The gate in a model's folder, and what is wrong with it, where something is: then the default one."""
-    path = folder / FILE
+    path = folder / format.GATE
     if not path.exists():
         return DEFAULT, ""
     try:
@@ -133,7 +133,9 @@ def write(folder: Path, gate: Gate, about: str) -> None:
     """Write a gate into a model's folder, and how it came to be."""
     saved = {"format_version": FORMAT_VERSION, "about": about, "lengths": list(LENGTHS), "sources": list(SOURCES),
              "features": list(FEATURES), "doubts": gate.doubts, "weights": gate.weights}  # fmt: skip
-    (folder / FILE).write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
+    (folder / format.GATE).write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
+    if (folder / format.HASHES).exists():
+        format.write_hashes(folder)
 
 
 def _table(rows: Sequence[Sequence[float]], columns: int) -> tuple[tuple[float, ...], ...]:

@@ -15,6 +15,7 @@ from lineahead.reasons import Reason
 from lineahead.settings import Settings
 from lineahead.suggest import prompt
 from lineahead.suggest.checks import before_closers, closed_part, objection
+from lineahead.suggest.harm import harm
 from lineahead.suggest.prompt import HEALED_BYTES, Prompt
 from lineahead.suggest.silence import CLOSERS, in_empty_block, silence
 from lineahead.syntax import indentation
@@ -147,7 +148,7 @@ def _judge(place: Place, written: Written, threshold: float, memory: Memory) -> 
     complete = whole and not (cut and len(inserted) >= len(text.rstrip()))
     if not inserted.strip() and sure and cut and threshold:
         return Answer(reason=Reason.NOTHING_SURE, detail=f"only {math.exp(log_probability):.2f} for less than a word")
-    if reason := objection(place, inserted, complete, memory.knows):
+    if reason := harm(place, inserted) or objection(place, inserted, complete, memory.knows):
         return Answer(reason=reason)
     word = WORD_END.search(place.line_before)
     return Answer((Suggestion(inserted, word[0] if word else "", math.exp(log_probability)),))

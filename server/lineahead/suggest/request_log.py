@@ -1,7 +1,9 @@
 """Requests on disk, for a person who switched that on: `save` one, and `replay` them to see the same suggestions."""
 
 import json
+import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,8 +15,14 @@ from lineahead.engine.vocabulary import Vocabulary
 from lineahead.memory.memory import Memory
 from lineahead.memory.ngrams import LENGTHS
 from lineahead.place import Place
+from lineahead.reasons import Reason
 from lineahead.settings import Settings
 from lineahead.suggest.policy import Answer, complete
+
+HEADER = b'{"lineahead": "saved requests", "version": 1}\n'  # the first line: what else is there is somebody else's
+END = b'{"end": "the log is full: nothing is saved any more; delete it to begin a new one"}\n'
+MOST_BYTES = 50_000_000
+NEVER_SAVED = frozenset({Reason.OFF, Reason.SECRET_FILE, Reason.EXCLUDED})  # the person has said no to these files
 
 Said = tuple[float, list[int], list[float]]
 """The share that stays with the model, the tokens that gained, and how much each."""
@@ -75,7 +83,12 @@ def _context(tokens: Sequence[int]) -> str:
 
 
 def save(file: Path, place: Place, settings: Settings, answer: Answer, memory: Recording) -> None:
-    """Append a request and its answer, as one line of JSON. Raises OSError where that cannot be written."""
+    """Append a request and its answer, as one line of JSON, to a file that this has begun, for nobody else to read.
+
+    Files that are not completed are not saved. Raises OSError where that cannot be written, and where the log is full.
+    """
+    if answer.reason in NEVER_SAVED:
+        return
     words = {
         word for suggestion in answer.suggestions for word in re.findall(r"\w+", suggestion.word + suggestion.text)
     }
@@ -87,8 +100,33 @@ def save(file: Path, place: Place, settings: Settings, answer: Answer, memory: R
         "texts": [suggestion.text for suggestion in answer.suggestions],
         "reason": answer.reason,
     }
-    with file.open("a", encoding="utf-8") as log:
-        log.write(json.dumps(line) + "\n")
+    _append(file, (json.dumps(line) + "\n").encode())
+
+
+def _append(file: Path, line: bytes) -> None:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):  # each where there is one
+        flags |= getattr(os, name, 0)
+    descriptor = os.open(file, flags, 0o600)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{file} is no regular file")
+        size = status.st_size
+        if not size:
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, 0o600)  # it was there, and empty
+            line = HEADER + line
+        elif os.read(descriptor, len(HEADER)) != HEADER:
+            raise OSError(f"{file} has something else in it; name a new file")
+        if size + len(line) > MOST_BYTES:
+            os.lseek(descriptor, max(0, size - len(END)), os.SEEK_SET)
+            if size and os.read(descriptor, len(END)) != END:
+                os.write(descriptor, END)
+            raise OSError(f"{file} is full, at {size:,} of {MOST_BYTES:,} bytes; delete it, or name another")
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
 
 
 def replay(file: Path, engine: Engine) -> Iterator[tuple[Place, list[str], list[str]]]:
@@ -98,6 +136,8 @@ def replay(file: Path, engine: Engine) -> Iterator[tuple[Place, list[str], list[
     """
     with file.open(encoding="utf-8") as log:
         for number, line in enumerate(log, start=1):
+            if line.encode() in (HEADER, END):
+                continue
             try:
                 saved = json.loads(line)
                 place, settings = Place(**saved["place"]), Settings(**saved["settings"])

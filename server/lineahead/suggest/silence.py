@@ -1,9 +1,10 @@
 """Whether the model is asked at all: pure functions over a place."""
 
 import re
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from lineahead.memory.files import holds_secrets
+from lineahead.memory.ignored import excluded
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
@@ -19,6 +20,8 @@ def silence(place: Place, settings: Settings) -> Reason | None:
         return Reason.OFF
     if holds_secrets(PurePath(place.path).name):
         return Reason.SECRET_FILE
+    if excluded(Path(place.path), settings.exclude):
+        return Reason.EXCLUDED
     if place.explicit:  # by name: always tries
         return None
     rest = place.line_after

@@ -1,0 +1,61 @@
+// Programs that "Set up" runs: nothing of the open folder is executed or read, whatever lies there.
+
+import { spawn } from "node:child_process";
+
+/** Python without the working folder, PYTHON… variables and the person's own packages on its path. */
+export const ISOLATED = ["-I", "-X", "utf8"];
+
+/** What pip may know from the environment: how to reach the package index. What to install and where is ours. */
+const PIP_MAY_KNOW =
+  /^PIP_(INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|TRUSTED_HOST|CERT|PROXY|CONFIG_FILE|CACHE_DIR|DEFAULT_TIMEOUT)$/i;
+
+export interface Finished {
+  code: number | null;
+  output: string;
+}
+
+/** The variables that a program of ours inherits. */
+export function isolatedEnvironment(inherited: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(inherited).filter(
+    ([name]) =>
+      !/^(PYTHON|VIRTUAL_ENV|CONDA_|__PYVENV)/i.test(name) && (!/^PIP_/i.test(name) || PIP_MAY_KNOW.test(name)),
+  );
+  return Object.fromEntries(kept);
+}
+
+/** What makes an environment: wheels alone, of the hashes that came with the extension, then our own wheel. */
+export function setUpSteps(
+  python: string,
+  environment: { folder: string; python: string },
+  requirements: string,
+  wheel: string,
+): [string, string[]][] {
+  const pip = [...ISOLATED, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--only-binary=:all:"];
+  return [
+    [python, [...ISOLATED, "-m", "venv", environment.folder]],
+    [environment.python, [...pip, "--retries=1", "--require-hashes", "-r", requirements]],
+    [environment.python, [...pip, "--no-index", "--no-deps", wheel]],
+  ];
+}
+
+/** Run a program to its end in a folder of the extension's own; aborting ends it. Throws if it cannot be started. */
+export function run(
+  command: string,
+  args: string[],
+  cwd: string,
+  signal?: AbortSignal,
+  tell?: (line: string) => void,
+): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd, env: isolatedEnvironment(process.env), signal });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        output += text;
+        for (const line of text.split(/\r?\n/)) if (line.trim()) tell?.(line.trim());
+      });
+    }
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, output }));
+  });
+}

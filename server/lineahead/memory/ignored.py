@@ -1,0 +1,113 @@
+"""What a project leaves out: its .gitignore files, and the setting `exclude`."""
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+from training import format
+
+MOST_BYTES = 100_000  # of a .gitignore
+MOST_PATTERNS = 500
+MOST_STARS = 3  # in a name, and as many `**`: the time that a pattern takes doubles with each
+LONGEST_NAME, DEEPEST = 100, 64  # of what is matched at all: longer names and deeper folders are no person's
+
+
+class Ignored:
+    """What the .gitignore files of a folder, of those below and of its repository above leave out, as git reads them.
+
+    They are read again where they have changed; a pattern that git would not take is no pattern.
+    """
+
+    def __init__(self, folder: Path, exclude: tuple[str, ...] = ()) -> None:
+        self._exclude = exclude
+        self._top = next((above for above in (folder, *folder.parents) if _exists(above / ".git")), folder)
+
+    def ignores(self, path: Path, is_folder: bool = False) -> bool:
+        """Whether a file or folder, or a folder that it is in, is left out."""
+        if excluded(path, self._exclude):
+            return True
+        if not path.is_relative_to(self._top):
+            return False
+        parts = path.relative_to(self._top).parts
+        if len(parts) > DEEPEST or any(len(part) > LONGEST_NAME for part in parts):
+            return True
+        last = len(parts)
+        return any(self._is_named(parts[:depth], is_folder or depth < last) for depth in range(1, last + 1))
+
+    def _is_named(self, parts: tuple[str, ...], is_folder: bool) -> bool:
+        """What the nearest file says that says something."""
+        for depth in range(len(parts) - 1, -1, -1):
+            patterns = _patterns_in(self._top.joinpath(*parts[:depth]))
+            if patterns:
+                included = _spec(patterns).check_file("/".join(parts[depth:]) + "/" * is_folder).include
+                if included is not None:
+                    return included
+        return False
+
+
+def excluded(path: Path, patterns: Sequence[str]) -> bool:
+    """Whether the setting `exclude` names a path: globs as in .gitignore, each of which may begin at any folder.
+
+    >>> excluded(Path("/home/me/work/generated/api.py"), ["generated/"]), excluded(Path("/home/me/a.py"), ["b.py"])
+    (True, False)
+    """
+    if not patterns:
+        return False
+    spec = _spec(tuple(patterns))
+    parts = [part[:LONGEST_NAME] for part in (path.parts[1:] if path.anchor else path.parts)][-DEEPEST:]
+    return any(spec.match_file("/".join(parts[start:])) for start in range(len(parts)))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _patterns_in(folder: Path) -> tuple[str, ...]:
+    """The lines of a folder's .gitignore and, where a repository begins, of what it excludes for this person alone."""
+    own = _lines(folder / ".git" / "info" / "exclude") if _exists(folder / ".git" / "info" / "exclude") else ()
+    return (*own, *_lines(folder / ".gitignore"))
+
+
+def _lines(file: Path) -> tuple[str, ...]:
+    try:
+        status = file.lstat()
+    except (OSError, ValueError):
+        return ()
+    return _read(file, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=2_000)
+def _read(file: Path, _changed: int, _size: int) -> tuple[str, ...]:
+    try:
+        text = format.read_regular(file, MOST_BYTES).decode("utf-8", errors="replace")
+    except OSError:
+        return ()
+    return tuple(text.splitlines()[:MOST_PATTERNS])
+
+
+@lru_cache(maxsize=2_000)
+def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
+    return GitIgnoreSpec.from_lines(_sound(patterns))
+
+
+def _sound(patterns: Iterable[str]) -> list[str]:
+    """The patterns that can be matched, and in little time whatever they are matched with."""
+    kept = []
+    for pattern in patterns:
+        if pattern.count("**") > MOST_STARS or any(
+            name.count("*") > MOST_STARS for name in re.sub(r"\*{2,}", "**", pattern).split("/")
+        ):
+            continue
+        try:
+            GitIgnoreSpec.from_lines([pattern])
+        except ValueError:
+            continue
+        kept.append(pattern)
+    return kept
