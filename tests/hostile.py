@@ -27,8 +27,7 @@ TRAPS = (
     *("setup", "subprocess", "ssl", "pip", "ensurepip", "tokenizers", "pathspec", "asyncio"),
 )
 LEVELS = 1_500
-# Of `aa/known.py`, which is read first.
-KNOWN = "def measured_columns(table):\n    return frobnicate_widget(table, width=80)\n"
+KNOWN = "def measured_columns(table):\n    return frobnicate_quuxly(table, width=80)\n"  # read before the many
 
 
 class Hostile:
@@ -45,7 +44,7 @@ class Hostile:
         (self.outside / "credentials.txt").write_text("outside_quuxly_zorb = 'hunter2'\n")
         (self.outside / "module.py").write_text("outside_quuxly_zorb = 'hunter2'\n")
         self.root.mkdir()
-        self._write("aa/known.py", KNOWN)
+        self._write("zy/known.py", KNOWN)
         self._links()
         self._special_files()
         self._traps()
@@ -172,7 +171,7 @@ class Hostile:
     def _many(self, files: int) -> None:
         for number in range(files):
             if number % 1_000 == 0:
-                folder = self.root / "many" / str(number)
+                folder = self.root / "zz" / str(number)
                 folder.mkdir(parents=True)
             with (folder / f"file_{number}.py").open("w") as file:
                 file.write(f"VALUE_{number} = {number}\n")

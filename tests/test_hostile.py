@@ -16,7 +16,7 @@ from test_server_promises import sockets_in, traced, written_in
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="links, pipes and devices as Linux has them")
 FILES = int(os.environ.get("LINEAHEAD_HOSTILE_FILES", "2000"))
 PATIENCE = 120.0  # seconds until all is read
-TEXT = "def main(table):\n    return frobnicate_wi"
+TEXT = "def main(table):\n    return frobnicate_qu"
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +51,12 @@ def test_it_does_no_harm(hostile: Hostile, tmp_path: Path, capsys: pytest.Captur
         )
     finally:
         os.chdir(earlier)
-    started, slowest, shown, known = time.monotonic(), 0.0, 0, False
-    process, rested = psutil.Process(client.process.pid), time.monotonic()
+    started, slowest, known = time.monotonic(), 0.0, False
+    process = psutil.Process(client.process.pid)
     try:
         client.wait_ready()
         number = 0
-        while time.monotonic() - rested < 1.5:  # it is at rest when nothing but this asks it
+        while not known:
             assert time.monotonic() - started < PATIENCE, "it is still reading"
             number += 1
             uri = (hostile.root / f"new_{number % 5}.py").as_uri()
@@ -64,15 +64,15 @@ def test_it_does_no_harm(hostile: Hostile, tmp_path: Path, capsys: pytest.Captur
             asked = time.monotonic()
             texts = client.ghost(uri, 1, 24, explicit=number % 2 == 0)
             slowest = max(slowest, time.monotonic() - asked)
-            shown += len(texts)
-            known |= any(text.startswith("dget") for text in texts)
+            known |= any(text.startswith("uxly") for text in texts)
             assert not any("hunter2" in text or "AKIA" in text or "\u202e" in text for text in texts), texts
             client.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
+        before = -1.0
+        while processor_time(process) - before > 0.05:  # until it is at rest
+            assert time.monotonic() - started < PATIENCE, "it is still reading"
             before = processor_time(process)
-            time.sleep(0.25)
-            if processor_time(process) - before > 0.15 or not known:
-                rested = time.monotonic()
-        seconds = rested - started
+            time.sleep(1)
+        seconds = time.monotonic() - started - 1
         for name in ("secret.py", "passwd.py", "stdin.py", "pipe.py", "linked/module.py", "zero.py", "ignored.py"):
             change = {"uri": (hostile.root / name).as_uri(), "type": 2}
             client.tell("workspace/didChangeWatchedFiles", {"changes": [change]})
@@ -83,8 +83,6 @@ def test_it_does_no_harm(hostile: Hostile, tmp_path: Path, capsys: pytest.Captur
         assert client.close() == 0
     finally:
         client.kill(wait=client.process.poll() is not None)
-    assert shown
-    assert known, "what the person wrote is suggested all the same"
     assert slowest < 5, f"a completion waited for {slowest:.1f} s"
     assert not hostile.executed.exists(), hostile.executed.read_text()
     assert list(home.iterdir()) == []

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from raw_client import SERVER, RawClient
 
 from lineahead.memory import ignored
 from lineahead.memory.files import MOST_BYTES, holds_secrets, is_written_here, read_file, read_files, read_folders
@@ -279,3 +280,37 @@ def test_a_file_that_cannot_be_read_is_forgotten(tmp_path: Path) -> None:
     write(path, "#" * (MOST_BYTES + 1))
     read_file(path, memory)
     assert len(memory) == 0
+
+
+def test_what_is_left_out_is_not_learned_while_it_is_open_either(tmp_path: Path) -> None:
+    secret = "zorbital_gateway_phrase = 'hunter2 and more'\n"
+    write(tmp_path / ".gitignore", "local_settings.py\n")
+    names = ("local_settings.py", "generated/api.py")
+    for name in names:
+        write(tmp_path / name, secret * 4)
+    client = RawClient(*SERVER, options={"debounce": 0, "exclude": ["generated/"]}, root=tmp_path)
+    here = (tmp_path / "here.py").as_uri()
+
+    def offered() -> bool:
+        """Whether the name is offered, now or soon."""
+        for number in range(30):
+            client.open(here, f"# {number}\nzorbital_")
+            if any("gateway" in text for text in client.ghost(here, 1, 9, explicit=True)):
+                return True
+            client.tell("textDocument/didClose", {"textDocument": {"uri": here}})
+        return False
+
+    try:
+        client.wait_ready()
+        for name in names:
+            client.open((tmp_path / name).as_uri(), secret * 4)
+        assert not offered()
+        assert client.ghost((tmp_path / "generated" / "api.py").as_uri(), 4, 0, explicit=True) == []
+        client.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": {"debounce": 0, "exclude": []}}})
+        assert offered(), "it was the setting"
+        settings = {"debounce": 0, "exclude": ["api.py"]}
+        client.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": settings}})
+        assert not offered(), "and it is forgotten at once"
+        assert client.close() == 0
+    finally:
+        client.kill(wait=client.process.poll() is not None)

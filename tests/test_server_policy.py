@@ -13,7 +13,8 @@ from small_models import SOURCE
 from lineahead.engine.engine import Engine, Token
 from lineahead.place import Place
 from lineahead.settings import Settings
-from lineahead.suggest.checks import before_closers, closed_part, repeats_neighbours
+from lineahead.suggest.checks import repeats_neighbours
+from lineahead.suggest.fitting import before_closers, closed_part
 from lineahead.suggest.policy import MAX_BYTES, Suggestion, complete
 
 KNOWN_NAMES = "total = items = a = b = c = d = x = y = z = f = g = h = one = two = yes = value = path = item\n"
@@ -33,7 +34,11 @@ def test_every_line_is_continued_exactly_from_every_cut(cut: int) -> None:
     rest = SOURCE[cut:].partition("\n")[0]
     suggestion = complete_line(SOURCE[:cut], cut, ScriptedEngine(SOURCE[cut:]))
     expected = "" if rest == ")" else rest.rstrip()  # a lone closing bracket is not worth a suggestion
-    assert (suggestion.text if suggestion else "") == expected
+    typed = SOURCE[:cut].rpartition("\n")[2]
+    if typed.isspace() and rest[:1].isspace():  # the person may have said already where the line begins
+        assert (suggestion.text if suggestion else expected) == expected
+    else:
+        assert (suggestion.text if suggestion else "") == expected
 
 
 @given(text=TEXTS, script=st.text("ab() \t\r\n=.'é\x0c\u2028"), offset=st.integers(0, 200))

@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from lineahead.syntax import COMMENT_OR_STRING
+from lineahead import syntax
 
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # the line ends that the protocol and Python share
-REST_OF_LINE = re.compile(r"[^\r\n]*")
-SCANNED = 200_000  # characters before the cursor that are looked at for open strings
+WORD_END = re.compile(r"\w*\Z")
+MOST_OF_A_WORD = 200  # characters
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Place:
     @cached_property
     def line_after(self) -> str:
         """The cursor's line right of it, without its line break."""
-        match = REST_OF_LINE.match(self.text, self.offset)
-        return match[0] if match else ""
+        ends = (self.text.find(end, self.offset) for end in "\r\n")
+        return self.text[self.offset : min((end for end in ends if end >= 0), default=len(self.text))]
 
     @cached_property
     def before(self) -> str:
@@ -56,7 +56,18 @@ class Place:
     @cached_property
     def in_comment_or_string(self) -> bool:
         """Whether the cursor stands in a comment or in a string."""
-        start = self.text.rfind("\n", 0, max(0, self.offset - SCANNED)) + 1 if self.offset > SCANNED else 0
-        matches = list(COMMENT_OR_STRING.finditer(self.text, start, self.offset))
-        last = matches[-1] if matches else None
-        return last is not None and last.end() == self.offset and not (last["closed"] or last["ended"])
+        return syntax.in_comment_or_string(self.text, self.line_start, self.offset)
+
+    @cached_property
+    def word_before(self) -> str:
+        """The letters, digits and underscores left of the cursor."""
+        match = WORD_END.search(self.line_before[-MOST_OF_A_WORD:])
+        return match[0] if match else ""
+
+    def lines_below(self, column: int) -> str:
+        """The lines after the cursor's that begin no further left than some column, closing brackets aside."""
+        lines = LINE.findall(self.text[self.offset + len(self.line_after) :][: syntax.MOST_PARSED].lstrip("\r\n"))
+        for number, line in enumerate(lines):
+            if line.strip(" \t\f\r\n)]}") and syntax.indentation(line) < max(column, 1):
+                return "".join(lines[:number])
+        return "".join(lines)

@@ -6,9 +6,9 @@ import time
 from itertools import islice
 from pathlib import Path
 
+from lineahead.grammar import parses
 from lineahead.memory.ignored import Ignored, excluded
 from lineahead.memory.memory import ProjectMemory
-from lineahead.syntax import parses
 from training import format
 
 logger = logging.getLogger(__name__)

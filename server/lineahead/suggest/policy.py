@@ -14,19 +14,19 @@ from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
 from lineahead.suggest import prompt
-from lineahead.suggest.checks import before_closers, closed_part, objection
+from lineahead.suggest.checks import objection
+from lineahead.suggest.fitting import fitting
 from lineahead.suggest.harm import harm
 from lineahead.suggest.prompt import HEALED_BYTES, Prompt
-from lineahead.suggest.silence import CLOSERS, in_empty_block, silence
-from lineahead.syntax import indentation
+from lineahead.suggest.silence import in_empty_block, silence
 
 MAX_TOKENS = 64
 MAX_BYTES = 120  # of a line
 MOST_SUGGESTIONS = 3
+WHOLE = 4  # characters that a whole line is worth more than its beginning: there is nothing left to do
+# What goes on: an operator, or a word that stands before an operand.
+HALF = re.compile(r"(?:\s*(?:[-=+*/%&|^<>~@!.]+|\b(?:and|or|not|in|is|if|else|for|lambda)))+\s{0,8}\Z")
 ATTEMPTS = (None, *(Sampling(seed=seed) for seed in range(6)))  # the likeliest, then drawn ones
-
-
-RUNAWAY = re.compile(r"([^\W\d_].{2,40}?|\W\w.{2,40}?)\1\1")  # a small model that says the same thing for ever
 
 WORD_END = re.compile(r"\w+\Z")
 
@@ -144,14 +144,14 @@ def _judge(place: Place, written: Written, threshold: float, memory: Memory) -> 
         return Answer(reason=Reason.NOTHING_SURE, detail=f"{probability:.2f} is under {threshold:.2f}")
     ends = [_end(written, length, log_probability) for length, log_probability in sure] or [_end(written, 0, 0.0)]
     text, log_probability, cut = max(ends, key=lambda end: _gain(end, threshold)) if threshold else ends[-1]
-    inserted, whole = _fitting(place, text)
+    inserted, whole = fitting(place, text, not cut)
     complete = whole and not (cut and len(inserted) >= len(text.rstrip()))
     if not inserted.strip() and sure and cut and threshold:
         return Answer(reason=Reason.NOTHING_SURE, detail=f"only {math.exp(log_probability):.2f} for less than a word")
-    if reason := harm(place, inserted) or objection(place, inserted, complete, memory.knows):
+    line = written.text.decode("utf-8", errors="replace").partition("\n")[0]  # the beginning of a secret is no better
+    if reason := harm(place, line) or harm(place, inserted) or objection(place, inserted, complete, memory.knows):
         return Answer(reason=reason)
-    word = WORD_END.search(place.line_before)
-    return Answer((Suggestion(inserted, word[0] if word else "", math.exp(log_probability)),))
+    return Answer((Suggestion(inserted, place.word_before, math.exp(log_probability)),))
 
 
 class _End(NamedTuple):
@@ -161,6 +161,8 @@ class _End(NamedTuple):
     log_probability: float
     cut: bool
     """Whether the model wrote more."""
+    whole: bool
+    """Whether its last line ends where the model ended it."""
 
 
 def _end(written: Written, length: int, log_probability: float) -> _End:
@@ -172,8 +174,8 @@ def _end(written: Written, length: int, log_probability: float) -> _End:
     if cut and (not follows or follows == "_" or follows.isalnum()):
         text = WORD_END.sub("", text)  # no half word at the end
     if cut:
-        text = text.rstrip(".")  # nor half an attribute
-    return _End(text, log_probability, cut)
+        text = HALF.sub("", text)  # nor half an attribute, or half an expression
+    return _End(text, log_probability, cut, not cut or follows in ("\r", "\n"))
 
 
 def _gain(end: _End, threshold: float) -> float:
@@ -183,26 +185,5 @@ def _gain(end: _End, threshold: float) -> float:
     one: at that probability nothing is gained.
     """
     probability, cost = math.exp(end.log_probability), threshold / max(1e-9, 1 - threshold)
-    return len(end.text) * (probability - cost * (1 - probability))
-
-
-def _fitting(place: Place, text: str) -> tuple[str, bool]:
-    """The lines of a text that fit at a place, and whether its last line was left whole."""
-    first, *more = re.split(r"\r\n|\r|\n", text)
-    first = first.splitlines()[0] if first else ""
-    if runaway := RUNAWAY.search(first):
-        first = first[: runaway.end(1)]
-    rest = place.line_after.strip()
-    part = before_closers(first, rest)
-    if not CLOSERS.issuperset(rest) and rest in part:  # code follows, and was asked for all the same
-        part = part[: part.index(rest)]
-    part = closed_part(place.line_before, part).rstrip()
-    whole = first[len(part) :].strip() == rest
-    kept = [part]
-    if part == first.rstrip() and not rest:
-        column = indentation(place.line_before + part)
-        for line in more:
-            if not line.strip() or indentation(line) < column or closed_part("", line) != line:
-                break
-            kept.append(line.rstrip())
-    return "\n".join(kept), whole
+    worth = len(end.text) + (WHOLE if end.whole else 0)
+    return worth * (probability - cost * (1 - probability))

@@ -14,10 +14,11 @@ from lineahead.engine.vocabulary import Vocabulary
 HEALED_BYTES = 12  # half as long as a token of our own tokenizer gets; more costs time and gains nothing
 SUFFIX_SHARE = 4  # a quarter of the prompt is for the text after the cursor, where there is that much
 OUTLINE_SHARE = 4  # a quarter of a text that is too long is for what its top says about the rest
+MOST_OF_IMPORTS = 200_000  # characters at the top of a text
 MOST_BYTES_A_TOKEN = 8  # on average over a prompt: bounds what is encoded
 
 HEADER = re.compile(r"\s*(?:async\s+def|def|class)\b")
-IMPORT = re.compile(r"^(?:from|import)\b[^\n(]*(?:\([^)]*\))?", re.MULTILINE)
+IMPORT = re.compile(r"^(?:from|import)\b[^\n(]*+(?:\([^()]*+\))?", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def _outline(text: bytes, cut: int, vocabulary: Vocabulary, budget: int) -> list
     kept = [line for line in headers if f"{line}\n" in above]
     tokens = vocabulary.encode("".join(f"\n{line}" for line in kept))[-budget:]
     # As many of the imports as there is room for, the first ones left out.
-    for imports in IMPORT.findall(above)[::-1]:
+    for imports in IMPORT.findall(above[:MOST_OF_IMPORTS])[::-1]:
         more = vocabulary.encode(f"\n{imports}")
         if len(more) + len(tokens) > budget:
             break

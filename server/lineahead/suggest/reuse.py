@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from lineahead.place import Place
-from lineahead.suggest.policy import WORD_END, Answer, Suggestion
+from lineahead.suggest.policy import Answer, Suggestion
 from lineahead.suggest.silence import is_finished
 
 
@@ -26,14 +26,13 @@ def reuse(previous: Place, answer: Answer, place: Place) -> Answer | None:
         return None
     if not place.text.endswith(previous.text[previous.offset :]):
         return None
-    word = WORD_END.search(place.line_before)
     left = (
         suggestion
         for suggestion in answer.suggestions
         if suggestion.text.startswith(text) and suggestion.text[typed:].strip()
     )
     suggestions = tuple(
-        Suggestion(suggestion.text[typed:], word[0] if word else "", suggestion.confidence) for suggestion in left
+        Suggestion(suggestion.text[typed:], place.word_before, suggestion.confidence) for suggestion in left
     )
     return Answer(suggestions) if suggestions else None
 

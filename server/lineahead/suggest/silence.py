@@ -8,7 +8,7 @@ from lineahead.memory.ignored import excluded
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
-from lineahead.syntax import COMMENT_OR_STRING, indentation
+from lineahead.syntax import COMMENT_OR_STRING, MOST_OF_A_LINE, indentation, state_at
 
 CLOSERS = frozenset(")]}:, \t\"'")
 COMPOUND = re.compile(r"\s*(?:async|class|def|for|if|elif|while|with|except|match|case|@)\b")
@@ -27,7 +27,7 @@ def silence(place: Place, settings: Settings) -> Reason | None:
     rest = place.line_after
     if re.match(r"\w", rest):
         return Reason.MID_WORD
-    follows = not CLOSERS.issuperset(rest)
+    follows = not CLOSERS.issuperset(rest[:MOST_OF_A_LINE])
     if place.in_comment_or_string and settings.comments_and_strings != "always":
         return Reason.COMMENT_OR_STRING if follows or settings.comments_and_strings == "never" else None
     if follows and not place.in_comment_or_string:
@@ -45,7 +45,7 @@ def is_finished(line: str) -> bool:
     """
     if not line.endswith((")", "]", "}")) or COMPOUND.match(line):
         return False
-    code = COMMENT_OR_STRING.sub("", line)
+    code = COMMENT_OR_STRING.sub("", line[-MOST_OF_A_LINE:])
     return sum(code.count(bracket) for bracket in "([{") <= sum(code.count(bracket) for bracket in ")]}")
 
 
@@ -53,8 +53,8 @@ def in_empty_block(place: Place) -> bool:
     """Whether the cursor stands on the empty line of a block that has no other line yet."""
     if place.line_before.strip() or place.line_after.strip() or place.in_comment_or_string:
         return False
-    header = place.before.rstrip("\r\n").rpartition("\n")[2]
-    if not header.rstrip().endswith(":") or header.lstrip().startswith("#"):
+    state = state_at(place.text, place.line_start)
+    if not state.header or state.inside_statement or not state.blocks:
         return False
     following = next((line for line in place.after[:5000].splitlines() if line.strip()), "")
-    return not following or indentation(following) <= indentation(header)
+    return not following or indentation(following) <= state.blocks[-1].column

@@ -1,0 +1,51 @@
+"""Names that a suggestion uses and that nothing defines."""
+
+import ast
+import builtins
+import keyword
+import re
+
+from lineahead.grammar import parses
+from lineahead.place import Place
+from lineahead.syntax import COMMENT_OR_STRING, MOST_OF_A_LINE, indentation, statement_before
+
+WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
+MOST_SEARCHED = 1_000_000  # characters
+KNOWN = frozenset(dir(builtins)) | frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
+
+
+def unknown_names(place: Place, inserted: str) -> set[str]:
+    """Names that a suggestion uses and that neither the file nor Python defines.
+
+    A word that stands anywhere else in the text passes; what stands nowhere else only its own statement can define,
+    and pyflakes judges that.
+    """
+    if len(place.text) > MOST_SEARCHED:
+        return set()
+    typed = place.line_before[: len(place.line_before) - len(place.word_before)]
+    line = place.word_before + inserted
+    words = {match[0] for match in WORD.finditer(COMMENT_OR_STRING.sub('""', line))} - KNOWN
+    elsewhere = " ".join((place.context, place.before, typed, place.line_after, place.after))
+    unseen = {word for word in words if not re.search(rf"\b{word}\b", elsewhere)}
+    if not unseen or "import *" in elsewhere:
+        return set()
+    line = place.line_before + inserted
+    above = statement_before(place.text, place.line_start, line)
+    if above is None or len(line) > MOST_OF_A_LINE:
+        return set()
+    for end in (f"{place.line_after}\n{place.lines_below(indentation(line))}", place.line_after, " pass", ""):
+        code = above + line + end
+        if parses(code):
+            return unseen & _undefined(code)
+    return set()
+
+
+def _undefined(code: str) -> set[str]:
+    from pyflakes.checker import Checker  # not before it is needed
+    from pyflakes.messages import UndefinedName
+
+    try:
+        messages = Checker(ast.parse(code)).messages
+    except (SyntaxError, ValueError, RecursionError):  # newer than the interpreter, or nested too deeply to judge
+        return set()
+    return {str(message.message_args[0]) for message in messages if isinstance(message, UndefinedName)}

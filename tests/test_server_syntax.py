@@ -1,0 +1,158 @@
+"""What is open at a place, whether text can become Python, and that nothing takes long whatever the text."""
+
+import io
+import random
+import re
+import tokenize
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from small_models import SOURCE
+
+from lineahead import syntax
+from lineahead.grammar import Verdict, verdict
+from lineahead.memory.files import is_learnable
+from lineahead.place import Place
+from lineahead.settings import Settings
+from lineahead.suggest.checks import objection
+from lineahead.suggest.fitting import closed_part, fitting
+from lineahead.suggest.names import unknown_names
+from lineahead.suggest.prompt import IMPORT
+from lineahead.suggest.silence import silence
+
+FILES = [Path(tokenize.__file__), Path(random.__file__), Path(re.__file__), Path(__file__)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_strings_comments_and_blocks_are_those_of_the_tokenizer(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines(keepends=True)
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+    columns: list[int] = [0]
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        begin, end = (starts[row - 1] + column for row, column in (token.start, token.end) if row <= len(lines)), 0
+        if token.type in (tokenize.STRING, tokenize.COMMENT):
+            offset = next(iter(begin)) + len(token.string) - 1
+            assert len(token.string) == 1 or Place(text, offset).in_comment_or_string, token
+            end = offset + 1
+            assert Place(text, end).in_comment_or_string == (token.type == tokenize.COMMENT), token
+        elif token.type == tokenize.INDENT:
+            columns.append(len(token.string))
+        elif token.type == tokenize.DEDENT:
+            columns.pop()
+        elif token.type == tokenize.NEWLINE:
+            below = starts[token.end[0]]
+            state = syntax.state_at(text, below)
+            assert [block.column for block in state.blocks] == columns, token
+            assert not state.inside_statement
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_was_read_before_changes_nothing(seed: int) -> None:
+    chance = random.Random(seed)
+    text = SOURCE * 20
+    for _ in range(60):
+        at = chance.randrange(len(text))
+        text = text[:at] + chance.choice(['"', "'''", "(", "\n", "x", "#", "\\\n", ")"]) + text[at:]
+        starts = [found.end() for found in re.finditer("\n", text)]
+        line_start = chance.choice(starts)
+        again = syntax.state_at(text, line_start)
+        syntax._kept = ("", ((0, syntax.State()),))
+        assert again == syntax.state_at(text, line_start)
+
+
+def test_a_cursor_far_down_is_judged_rightly_whatever_stands_where_reading_begins() -> None:
+    block = 'def f(a):\n    """It\'s said:\n' + "    words and (words\n" * 300 + '    """\n    return a\n\n\n'
+    text = block * 120
+    assert len(text) > 2 * syntax.MOST_SCANNED
+    for found in list(re.finditer(r"    return a", text))[::3]:
+        syntax._kept = ("", ((0, syntax.State()),))
+        assert not Place(text, found.end()).in_comment_or_string
+        assert Place(text, found.start() - 20).in_comment_or_string
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("x = 1", Verdict.WHOLE),
+        ("@prop", Verdict.INCOMPLETE),
+        ("try:", Verdict.INCOMPLETE),
+        ("match x:", Verdict.INCOMPLETE),
+        ("x = a + \\", Verdict.INCOMPLETE),
+        ("operations = [", Verdict.INCOMPLETE),
+        ("operations =", Verdict.WRONG),
+        ("x = 1 2", Verdict.WRONG),
+        ("x = [1)", Verdict.WRONG),
+        ("print x", Verdict.WRONG),
+        ("type X = int", Verdict.WHOLE),
+        ("def f[T](x: T) -> T: ...", Verdict.WHOLE),
+        ("class A[T]: pass", Verdict.WHOLE),
+        ("x = f'{a['b']}'", Verdict.WHOLE),
+        ("try: pass\nexcept A, B: pass", Verdict.WHOLE),
+        ("type X = int\nx = 1 2", Verdict.WRONG),
+        ("x = " + "(" * 100_000, Verdict.WRONG),
+    ],
+)
+def test_what_can_become_python(code: str, expected: Verdict) -> None:
+    assert verdict(code) is expected
+
+
+def test_files_of_a_newer_python_are_learned_and_half_written_ones_are_not() -> None:
+    newer = "type Pair = tuple[int, int]\n\n\ndef first[T](items: list[T]) -> T:\n    return f'{items['a']}'\n"
+    assert is_learnable("x.py", newer)
+    assert not is_learnable("x.py", newer + "x = \n")
+    assert not is_learnable("x.py", newer + "print 1\n")
+
+
+@pytest.mark.parametrize("text", ["x = " + "1 + " * 5_000, "if x:\n    y = 1\n" + "elif x:\n    y = 1\n" * 2_000])
+def test_what_is_nested_too_deeply_to_judge_is_kept(text: str) -> None:
+    place = Place(text, len(text))
+    assert objection(place, "new_name", True, lambda _: False) is None or "new_name" in unknown_names(place, "new_name")
+
+
+HOSTILE = {
+    "one line": "x" * 10_000_000,
+    "one line of spaces": " " * 10_000_000,
+    "one line of calls": "f(x), " * 1_600_000,
+    "imports": "from a import (\n" * 20_000,
+    "brackets": "(" * 100_000,
+    "closers": ")" * 100_000,
+    "brackets and lines": "(\n" * 100_000,
+    "quotes": '"' * 1_000_000,
+    "mixed quotes": "\"'" * 500_000,
+    "backslashes": "\\" * 1_000_000,
+    "joined lines": "\\\n" * 500_000,
+    "comments": "#\n" * 500_000,
+    "colons": "a:\n" * 300_000,
+    "deeper and deeper": "".join(" " * column + "if x:\n" for column in range(1_000)),
+    "decorators": "@a\n" * 100_000,
+    "else": "else:\n" * 100_000,
+}
+ASKED: dict[str, Callable[[Place], object]] = {
+    "in_comment_or_string": lambda place: place.in_comment_or_string,
+    "silence": lambda place: silence(place, Settings()),
+    "objection": lambda place: objection(place, "value = other(1)", True, lambda _: False),
+    "fitting": lambda place: fitting(place, "value = other(\n", True),
+    "closed_part": lambda place: closed_part(place.line_before, "value = other("),
+    "word_before": lambda place: place.word_before,
+    "imports of the prompt": lambda place: len(IMPORT.findall(place.before)),
+}
+
+
+@pytest.mark.timeout(60)  # a guard against hanging: all of it takes a few seconds
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_text_holds_anything_up(name: str) -> None:
+    text = HOSTILE[name]
+    for before, after in (
+        (text, ""),
+        (text + "\n", ""),
+        ("", text),
+        (text, text),
+        (text + "(", ")"),
+        (text + "\n    ", text),
+    ):
+        for ask in ASKED.values():
+            ask(Place(before + after, len(before)))
