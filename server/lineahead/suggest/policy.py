@@ -143,7 +143,7 @@ def _judge(place: Place, written: Written, threshold: float, memory: Memory) -> 
         probability = math.exp(written.marks[0][1])
         return Answer(reason=Reason.NOTHING_SURE, detail=f"{probability:.2f} is under {threshold:.2f}")
     ends = [_end(written, length, log_probability) for length, log_probability in sure] or [_end(written, 0, 0.0)]
-    text, log_probability, cut = max(ends, key=lambda end: _gain(end, threshold)) if threshold else ends[-1]
+    text, log_probability, cut, _ = max(ends, key=lambda end: _gain(end, threshold)) if threshold else ends[-1]
     inserted, whole = fitting(place, text, not cut)
     complete = whole and not (cut and len(inserted) >= len(text.rstrip()))
     if not inserted.strip() and sure and cut and threshold:
