@@ -143,15 +143,16 @@ def _judge(place: Place, written: Written, threshold: float, memory: Memory) -> 
         probability = math.exp(written.marks[0][1])
         return Answer(reason=Reason.NOTHING_SURE, detail=f"{probability:.2f} is under {threshold:.2f}")
     ends = [_end(written, length, log_probability) for length, log_probability in sure] or [_end(written, 0, 0.0)]
-    text, log_probability, cut, _ = max(ends, key=lambda end: _gain(end, threshold)) if threshold else ends[-1]
-    inserted, whole = fitting(place, text, not cut)
-    complete = whole and not (cut and len(inserted) >= len(text.rstrip()))
-    if not inserted.strip() and sure and cut and threshold:
-        return Answer(reason=Reason.NOTHING_SURE, detail=f"only {math.exp(log_probability):.2f} for less than a word")
+    end = max(ends, key=lambda end: _gain(end, threshold)) if threshold else ends[-1]
+    inserted, fits = fitting(place, end.text, end.whole)
+    complete = fits and (end.whole or len(inserted) < len(end.text.rstrip()))
+    if not inserted.strip() and sure and not end.whole and threshold:
+        probability = math.exp(end.log_probability)
+        return Answer(reason=Reason.NOTHING_SURE, detail=f"only {probability:.2f} for less than a word")
     line = written.text.decode("utf-8", errors="replace").partition("\n")[0]  # the beginning of a secret is no better
     if reason := harm(place, line) or harm(place, inserted) or objection(place, inserted, complete, memory.knows):
         return Answer(reason=reason)
-    return Answer((Suggestion(inserted, place.word_before, math.exp(log_probability)),))
+    return Answer((Suggestion(inserted, place.word_before, math.exp(end.log_probability)),))
 
 
 class _End(NamedTuple):
@@ -159,23 +160,21 @@ class _End(NamedTuple):
 
     text: str
     log_probability: float
-    cut: bool
-    """Whether the model wrote more."""
     whole: bool
-    """Whether its last line ends where the model ended it."""
+    """Whether its last line ends where the model ended it, instead of where it stopped being sure."""
 
 
 def _end(written: Written, length: int, log_probability: float) -> _End:
     """The first `length` bytes of what was written, without half a word or half a character at their end."""
-    cut = length < len(written.text) or not written.ended
     # Bytes that are no text end the line, as do the line ends that only Unicode knows.
     text = written.text[:length].decode("utf-8", errors="replace").partition("\ufffd")[0]
     follows = written.text[len(text.encode()) :][:4].decode("utf-8", errors="ignore")[:1]
-    if cut and (not follows or follows == "_" or follows.isalnum()):
+    whole = follows in ("\r", "\n") or (length == len(written.text) and written.ended)
+    if not whole and (not follows or follows == "_" or follows.isalnum()):
         text = WORD_END.sub("", text)  # no half word at the end
-    if cut:
+    if not whole:
         text = HALF.sub("", text)  # nor half an attribute, or half an expression
-    return _End(text, log_probability, cut, not cut or follows in ("\r", "\n"))
+    return _End(text, log_probability, whole)
 
 
 def _gain(end: _End, threshold: float) -> float:
