@@ -15,6 +15,7 @@ from scripted_engine import ScriptedEngine, small_vocabulary
 
 from lineahead.engine.decoding import Limits, decode
 from lineahead.engine.engine import Recall, Request
+from lineahead.engine.sampling import predict
 from lineahead.memory import memory as memories
 from lineahead.memory.files import is_written_here, read_file, read_folders
 from lineahead.memory.memory import Encoder, ProjectMemory
@@ -33,14 +34,23 @@ def likeliest(memory: ProjectMemory, place: Place) -> str:
     """What the memory alone would write at a place, greedily, up to the line's end; "" where it knows nothing."""
     recall, tokens, written = memory.recall(place, VOCABULARY), VOCABULARY.encode(place.text[: place.offset]), b""
     for _ in range(40):
-        share, gained = recall(tokens)
-        if share == 1:
+        gains = gained(recall, tokens)
+        if not gains.any():
             return ""
-        tokens.append(int(gained.argmax()))
+        tokens.append(int(gains.argmax()))
         written += VOCABULARY.token_bytes[tokens[-1]]
         if b"\n" in written:
             break
     return written.decode().partition("\n")[0]
+
+
+def gained(recall: Recall, tokens: Sequence[int]) -> NDArray[np.float32]:
+    """What each token (V,) gets, where the model thinks nothing in particular."""
+    size = len(VOCABULARY.token_bytes)
+    recalled = recall(tokens, predict(np.zeros(size, dtype=np.float32)))
+    gains = np.zeros(size, dtype=np.float32)
+    np.add.at(gains, recalled.token_ids, recalled.gains)
+    return gains
 
 
 def end_of(text: str, path: str = "this.py") -> Place:
@@ -70,8 +80,9 @@ def test_what_follows_the_older_version_in_the_index_does_not_follow_this_one() 
     memory.index(VOCABULARY)
     tokens = VOCABULARY.encode(KNOWN)
     for path, follows in (("new.py", True), ("this.py", False)):
-        _, gained = memory.recall(end_of("", path=path), VOCABULARY)(tokens)
-        assert (gained[start] > 0) == follows
+        gains = gained(memory.recall(end_of("", path=path), VOCABULARY), tokens)
+        assert start is not None
+        assert (gains[start] > 0) == follows
 
 
 def test_texts_that_have_not_changed_are_not_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,9 @@ CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 VOCABULARY = "vocabulary.json"  # only beside a tokenizer whose ids were numbered anew
 HASHES = "hashes.json"  # of the files above, in a folder that is handed on
+GATE = "memory.json"  # how much the memory of a person's code is trusted beside this model
 CARD, PROVENANCE = "README.md", "provenance.json"  # the same facts, for people and for machines
+HASHED = (CONFIG, WEIGHTS, GRAPH, TOKENIZER, TOKENIZER_CONFIG, GATE)
 
 DOCUMENT_START, DOCUMENT_END, PADDING = "<|startoftext|>", "<|endoftext|>", "<|pad|>"
 FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
@@ -59,7 +61,7 @@ def onnxruntime() -> Any:
 
 def write_hashes(folder: Path) -> None:
     """Note the SHA-256 of each file of a checkpoint folder, so that `damaged` finds what changed on its way."""
-    names = [name for name in (CONFIG, WEIGHTS, GRAPH, TOKENIZER, TOKENIZER_CONFIG) if (folder / name).exists()]
+    names = [name for name in HASHED if (folder / name).exists()]
     hashes = {name: _sha256(folder / name) for name in names}
     (folder / HASHES).write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
 
@@ -72,7 +74,7 @@ def damaged(folder: Path) -> list[str]:
     if not (folder / HASHES).exists():
         return []
     hashes = json.loads((folder / HASHES).read_text(encoding="utf-8"))
-    if not isinstance(hashes, dict) or not hashes.keys() <= {CONFIG, WEIGHTS, GRAPH, TOKENIZER, TOKENIZER_CONFIG}:
+    if not isinstance(hashes, dict) or not hashes.keys() <= set(HASHED):
         raise ValueError(f"expected hashes of the folder's files, found {hashes!r:.80}")
     asked = [name for name in hashes if name != WEIGHTS or GRAPH not in hashes]
     return [name for name in asked if not (folder / name).exists() or _sha256(folder / name) != hashes[name]]

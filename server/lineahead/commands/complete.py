@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lineahead.engine.errors import ModelError
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
+from lineahead.memory import mixture
 from lineahead.memory.files import read_folders
 from lineahead.memory.memory import ProjectMemory
 from lineahead.place import LINE, Place
@@ -50,7 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     colour = "NO_COLOR" not in os.environ and ("FORCE_COLOR" in os.environ or sys.stdout.isatty())
-    memory = ProjectMemory()
+    gate, problem = mixture.read(options.model)
+    if problem:
+        print(problem, file=sys.stderr)
+    memory = ProjectMemory(gate)
     read_folders([Path(place.path).parent], memory)
     memory.index(engine.vocabulary)
     began = time.perf_counter()

@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     server = create_server(
         lambda folder: load_engine(Path(folder).expanduser() if folder else options.model),
-        "bundled" if options.model == BUNDLED_MODEL else str(options.model),
+        options.model,
     )
     if options.tcp or options.ws:
         server.fixed = {"model": "", "log": options.save_requests}

@@ -53,7 +53,7 @@ class Logits:
         self._computed[:] = tokens
         for length, row in enumerate(logits, start=len(tokens) - count + 1):
             row = row[: self._vocab_size]  # a model may have more rows than tokens
-            yield mixed(row, *self._recall(tokens[:length])) if self._recall else row
+            yield mixed(row, tokens[:length], self._recall) if self._recall else row
 
 
 def decode(step: Step, vocabulary: Vocabulary, request: Request, stop: Stop, limits: Limits) -> Iterator[Token]:

@@ -18,9 +18,32 @@ Stop = Callable[[], bool]
 """Asked before each step: true ends the generation."""
 Draft = Callable[[Sequence[int]], Sequence[int]]
 """Guesses the next tokens from all tokens so far; wrong guesses cost time, and never change what is written."""
-Recall = Callable[[Sequence[int]], tuple[float, NDArray[np.float32]]]
-"""What is known of the next token from elsewhere, given all tokens so far: the share of the probability that stays with
-the model, and what each token (V,) gets of the rest."""
+
+
+class Prediction(NamedTuple):
+    """What a model thinks of the next token."""
+
+    probabilities: NDArray[np.float32]
+    """(V,)"""
+    first: int
+    """The likeliest token."""
+    entropy: float
+    """In nats."""
+
+
+class Recalled(NamedTuple):
+    """What is known of the next token from elsewhere."""
+
+    share: float
+    """Of the probability: what stays with the model."""
+    token_ids: NDArray[np.int32]
+    """(N,): which tokens get something of the rest; one may come several times."""
+    gains: NDArray[np.float32]
+    """(N,): how much."""
+
+
+Recall = Callable[[Sequence[int], Prediction], Recalled]
+"""What is known of the next token from elsewhere, given all tokens so far and what the model thinks."""
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,28 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lineahead.engine.engine import Sampling
+from lineahead.engine.engine import Prediction, Recall, Sampling
 from lineahead.engine.errors import ModelError
 
 
-def mixed(logits: NDArray[np.float32], share: float, gained: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits (V,) of the model's probabilities times `share`, with `gained` added."""
-    with np.errstate(invalid="ignore"):  # `choose` says what is wrong with a model's numbers
-        probabilities: NDArray[np.float32] = np.exp(logits - logits.max())
-        probabilities *= share / probabilities.sum()
-    probabilities += gained
+def predict(logits: NDArray[np.float32]) -> Prediction:
+    """What logits (V,) say, which must be finite."""
+    first = int(logits.argmax())
+    shifted = logits - logits[first]
+    probabilities: NDArray[np.float32] = np.exp(shifted)
+    total = float(probabilities.sum())
+    probabilities /= np.float32(total)
+    return Prediction(probabilities, first, math.log(total) - float(np.dot(probabilities, np.maximum(shifted, -1e4))))
+
+
+def mixed(logits: NDArray[np.float32], tokens: Sequence[int], recall: Recall) -> NDArray[np.float32]:
+    """Logits (V,) of the model's probabilities with what is recalled behind `tokens` mixed in."""
+    if not np.isfinite(logits.max()):  # `choose` says what is wrong with a model's numbers
+        return logits
+    prediction = predict(logits)
+    recalled, probabilities = recall(tokens, prediction), prediction.probabilities
+    probabilities *= np.float32(recalled.share)
+    np.add.at(probabilities, recalled.token_ids, recalled.gains)
     probabilities += np.finfo(np.float32).tiny  # a logarithm for all
     np.log(probabilities, out=probabilities)
     return probabilities

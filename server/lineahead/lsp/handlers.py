@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 from pygls.workspace import PositionCodec
 
+from lineahead.engine.open import BUNDLED_MODEL
 from lineahead.lsp import acceptance
 from lineahead.lsp.parent import leave_with
 from lineahead.lsp.pygls_mended import INLINE_COMPLETION_OPTIONS
@@ -165,7 +167,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 }
 
 
-def create_server(load: Load, default_model: str = "bundled") -> LineaheadServer:
+def create_server(load: Load, default_model: Path = BUNDLED_MODEL) -> LineaheadServer:
     """A server that loads its engine with `load` once a client is there."""
     server = LineaheadServer(load, default_model)
     for method, (handler, options) in FEATURES.items():

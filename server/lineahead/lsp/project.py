@@ -18,6 +18,7 @@ from lineahead.lsp.background import Background, show_progress
 from lineahead.lsp.requests import key_of, name_of
 from lineahead.memory.files import is_learnable, is_left_out, is_written_here, read_files, read_folders
 from lineahead.memory.memory import NO_MEMORY, Memory, ProjectMemory
+from lineahead.memory.mixture import DEFAULT, Gate
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Project:
         self._is_enabled = is_enabled  # by language id
         self._forgotten = forgotten  # what was said of it before must not be said again
         self._background = Background("memory")
+        self._gate = DEFAULT
         self._memory: ProjectMemory | None = ProjectMemory()
         self._versions: dict[str, int | None] = {}  # of the open documents that the memory has, by `key_of`
         self._indexing: Future[None] | None = None
@@ -58,12 +60,18 @@ class Project:
         """What suggestions may ask."""
         return self._memory or NO_MEMORY
 
+    def trust(self, gate: Gate) -> None:
+        """Take another model's gate."""
+        self._gate = gate
+        if self._memory is not None:
+            self._memory.gate = gate
+
     def switch(self, on: bool, exclude: tuple[str, ...] = ()) -> bool:
         """Switch the memory on, or off, or leave out other files; returns whether there is something to `read` now."""
         same, self.exclude = exclude == self.exclude, exclude
         if same and on == (self._memory is not None):
             return False
-        self._memory = ProjectMemory() if on else None
+        self._memory = ProjectMemory(self._gate) if on else None
         self._versions.clear()
         self._forgotten()
         return on

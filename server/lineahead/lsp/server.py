@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from lsprotocol import types
@@ -15,6 +16,7 @@ from pygls.exceptions import JsonRpcInvalidParams
 from lineahead import settings
 from lineahead.engine.engine import Engine
 from lineahead.engine.errors import ModelError
+from lineahead.engine.open import BUNDLED_MODEL
 from lineahead.lsp import requests
 from lineahead.lsp.answers import Answers
 from lineahead.lsp.background import Background, show_progress
@@ -23,6 +25,7 @@ from lineahead.lsp.pygls_mended import Protocol, Server
 from lineahead.lsp.requests import Asked, Completion, key_of
 from lineahead.lsp.state import State
 from lineahead.lsp.statistics import Statistics
+from lineahead.memory import mixture
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.suggest.policy import Answer
@@ -45,7 +48,7 @@ Load = Callable[[str], Engine]
 class LineaheadServer(Server):
     """A language server and what lives across its requests."""
 
-    def __init__(self, load: Load, default_model: str = "bundled") -> None:
+    def __init__(self, load: Load, default_model: Path = BUNDLED_MODEL) -> None:
         super().__init__("lineahead", version("lineahead"), protocol_cls=Protocol, notebook_document_sync=NOTEBOOKS)
         self._load, self._default_model = load, default_model
         self._loading: Future[Engine] | None = None
@@ -92,6 +95,10 @@ class LineaheadServer(Server):
         progress = asyncio.create_task(show_progress(self, loading, "loading the model"))
         try:
             await asyncio.wrap_future(loading)
+            gate, problem = mixture.read(Path(folder).expanduser() if folder else self._default_model)
+            if problem:
+                self.tell_problem(problem)
+            self.project.trust(gate)
             self.project.index()  # what was read before belongs to another model
             logger.info(READY)
             self.window_log_message(types.LogMessageParams(types.MessageType.Info, READY))
@@ -160,10 +167,11 @@ class LineaheadServer(Server):
         """What a client may show in its status bar."""
         state, message = self.state()
         times = self.statistics.milliseconds
+        default = "bundled" if self._default_model == BUNDLED_MODEL else str(self._default_model)
         return {
             "state": state,
             "message": message,
-            "model": self.settings.model or self._default_model,
+            "model": self.settings.model or default,
             "milliseconds": round(times[-1], 1) if times else None,
         }
 

@@ -7,9 +7,11 @@ language models (Kuhn and De Mori, 1990), for code Hellendoorn and Devanbu (2017
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import zip_longest
+from pathlib import PurePath
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +19,8 @@ from numpy.typing import NDArray
 
 from lineahead.engine.engine import Recall
 from lineahead.engine.vocabulary import Vocabulary
-from lineahead.memory.ngrams import Followers, Mixture, NGrams
+from lineahead.memory.mixture import DEFAULT, Context, Gate, context, mix
+from lineahead.memory.ngrams import NGrams
 from lineahead.place import Place
 
 MOST_CHARACTERS = 6_000_000  # of all texts together: about fifteen bytes of memory each
@@ -25,11 +28,6 @@ FULL = 0.95  # of that, and reading a project stops
 MOST_OF_ITSELF = 200_000  # characters before and after the cursor
 MOST_PARAGRAPHS = 4_000  # whose tokens are kept
 PARAGRAPH = re.compile(r"(?<=[^\n])(?=\n\n)")  # no token spans the two sides of a line end
-
-# How much it takes to trust a context of 1, 2, 3, 5, 8, 12 tokens (`Mixture.add`), fitted on twisted and moto by
-# `python tests/benchmarks/memory.py --fit`; the file at hand is asked after the project, and trusted sooner.
-PROJECT_DOUBTS = (225.0, 22.5, 14.1, 4.2, 3.2, 1.3)
-FILE_DOUBTS = (15.4, 7.7, 7.4, 3.9, 3.3, 1.9)
 
 
 class Memory(Protocol):
@@ -67,11 +65,23 @@ class Index:
     texts: dict[str, tuple[str, range]]
     """The text of a name as it was then, and which tokens are its own."""
 
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """Where each text begins, in their order."""
+        return np.array([span.start for _, span in self.texts.values()], dtype=np.int64)
+
+    def near(self, name: str) -> NDArray[np.bool_]:
+        """Which of the texts, in their order, are in the same folder as one of this name."""
+        folder = str(PurePath(name).parent)
+        return np.array([str(PurePath(other).parent) == folder for other in self.texts], dtype=bool)
+
 
 class ProjectMemory:
     """Texts by name; safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, gate: Gate = DEFAULT) -> None:
+        self.gate = gate
+        """How much it is trusted: the model's own."""
         self._texts: OrderedDict[str, str] = OrderedDict()
         self._characters = 0
         self._lock, self._indexing = threading.Lock(), threading.Lock()
@@ -148,26 +158,33 @@ class ProjectMemory:
                 self._index = index
 
     def recall(self, place: Place, vocabulary: Vocabulary) -> Recall:
-        """See `Memory.recall`: first the project without this file, then the text around the cursor's line."""
-        followers = self.followers(place, vocabulary)
+        """See `Memory.recall`."""
+        contexts, gate = self.contexts(place, vocabulary), self.gate
+        return lambda tokens, prediction: mix(contexts(tokens), gate, prediction)
 
-        def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float32]]:
-            mixture = Mixture(len(vocabulary.token_bytes))
-            for behind, doubts in zip(followers(tokens), (PROJECT_DOUBTS, FILE_DOUBTS), strict=True):
-                mixture.add(behind, doubts)
-            return mixture.share, mixture.gained
-
-        return recall
-
-    def followers(self, place: Place, vocabulary: Vocabulary) -> Callable[[Sequence[int]], tuple[Followers, Followers]]:
-        """What followed given tokens in the project, and in the text around the line of a place."""
+    def contexts(self, place: Place, vocabulary: Vocabulary) -> Callable[[Sequence[int]], Iterator[Context]]:
+        """What followed given tokens elsewhere in the project, in this folder and in this file, by length."""
         index, own = self._index, self._around(place, vocabulary)
         known = index if index and index.vocabulary is vocabulary else None
         skipped = range(0)
         if known and place.path in known.texts:
             _, span = known.texts[place.path]
             skipped = range(span.start, span.stop + 1)  # what comes after it follows only there
-        return lambda tokens: (known.ngrams.followers(tokens, skipped) if known else [], own.followers(tokens))
+        near = known.near(place.path) if known else np.zeros(0, dtype=bool)
+
+        def contexts(tokens: Sequence[int]) -> Iterator[Context]:
+            elsewhere = known.ngrams.matches(tokens, skipped) if known else ()
+            for project, file in zip_longest(elsewhere, own.matches(tokens)):
+                if known and project:
+                    followers = known.ngrams.tokens[project.positions]
+                    here = near[np.searchsorted(known.starts, project.positions, side="right") - 1]
+                    for source, part in ((0, followers[~here]), (1, followers[here])):
+                        if len(part):
+                            yield context(source, project.length, part, project.scale)
+                if file:
+                    yield context(2, file.length, own.tokens[file.positions], file.scale)
+
+        return contexts
 
     def _around(self, place: Place, vocabulary: Vocabulary) -> NGrams:
         """The text before and after the cursor's line, which stays the same while that line is typed."""

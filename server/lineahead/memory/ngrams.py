@@ -1,20 +1,29 @@
-"""Which tokens followed the same tokens before: n-grams of several lengths, by one sorted array."""
+"""Where the same tokens stood before: n-grams of several lengths, by one sorted array."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-LENGTHS = (1, 2, 3, 5, 8, 12)  # tokens of a context
-SORTED = 3  # of those that the places are sorted by; the longer ones are compared place by place
-MOST_PLACES = 4096  # of one context; of more an even sample is taken
+LENGTHS = (1, 2, 3, 5, 8, 12, 16, 24, 32)  # tokens of a context
+SORTED = 3  # of those that the positions are sorted by; the longer ones are compared position by position
+MOST_POSITIONS = 256  # of one context; of more an even sample is taken
 
-Followers = list[NDArray[np.int32]]
-"""What stood behind a context of each of the LENGTHS, each time; as long as there is anything."""
+
+class Matches(NamedTuple):
+    """Where a context stood."""
+
+    length: int
+    """Which of the LENGTHS, counted from 0."""
+    positions: NDArray[np.int32]
+    """Of the tokens behind it; an even sample of very many."""
+    scale: float
+    """How many there are for each one in the sample."""
 
 
 class NGrams:
-    """A sequence of tokens, whose places are found by the tokens before them."""
+    """A sequence of tokens, whose positions are found by the tokens before them."""
 
     def __init__(self, pieces: Sequence[NDArray[np.int32]], vocab_size: int) -> None:
         # A token that there is none of stands before the first one, so that looking back never wraps around.
@@ -26,56 +35,32 @@ class NGrams:
         for back in range(1, SORTED + 1):
             key = key * self._base + self._tokens[LENGTHS[-1] - back : len(self._tokens) - back]
         order = np.argsort(key, kind="stable")
-        self._keys, self._places = key[order], order.astype(np.int32)
+        self._keys, self._positions = key[order], order.astype(np.int32)
         self._forgotten: NDArray[np.bool_] | None = None
 
     def forget(self, tokens: range) -> None:
-        """Let nothing that stands in this part be a follower any more."""
+        """Let nothing that stands in this part be found any more."""
         forgotten = np.zeros(len(self.tokens), dtype=bool) if self._forgotten is None else self._forgotten.copy()
         forgotten[tokens.start : tokens.stop] = True
         self._forgotten = forgotten
 
-    def followers(self, context: Sequence[int], skipped: range = range(0)) -> Followers:
-        """What stood behind the last tokens of a context; places in `skipped` do not count."""
-        followers: Followers = []
-        places, low = self._places[:0], 0
+    def matches(self, context: Sequence[int], skipped: range = range(0)) -> Iterator[Matches]:
+        """Where the last 1, 2, 3, 5, … tokens of a context stood, as long as anywhere; not in `skipped`."""
+        positions, low, scale = self._positions[:0], 0, 1.0
         for length, token in enumerate(reversed(context[-LENGTHS[-1] :]), start=1):
             if length <= SORTED:
                 width = self._base ** (SORTED - length)
                 low += token * width
                 first, last = np.searchsorted(self._keys, (low, low + width))
-                places = self._places[first : last : 1 + (last - first) // MOST_PLACES]
+                scale = 1 + (last - first) // MOST_POSITIONS
+                positions = self._positions[first:last:scale]
                 if skipped:
-                    places = places[(places < skipped.start) | (places >= skipped.stop)]
+                    positions = positions[(positions < skipped.start) | (positions >= skipped.stop)]
                 if self._forgotten is not None:
-                    places = places[~self._forgotten[places]]
+                    positions = positions[~self._forgotten[positions]]
             else:
-                places = places[self._tokens[places + (LENGTHS[-1] - length)] == token]
-            if not len(places):
-                break
+                positions = positions[self._tokens[positions + (LENGTHS[-1] - length)] == token]
+            if not len(positions):
+                return
             if length in LENGTHS:
-                followers.append(self._tokens[places + LENGTHS[-1]])
-        return followers
-
-
-class Mixture:
-    """What is known of the next token beside what a model thinks of it."""
-
-    def __init__(self, vocab_size: int) -> None:
-        self.share = 1.0
-        """Of the probability: what stays with the model."""
-        self.gained = np.zeros(vocab_size, dtype=np.float32)
-        """What each token gets of the rest."""
-
-    def add(self, followers: Followers, doubts: Sequence[float]) -> None:
-        """Let each longer context correct what is known by as much as it has been seen without surprises.
-
-        Seen N times with U different followers, it counts N / (N + doubt × U). Source: the interpolation of Witten and
-        Bell (1991), with a doubt for each length.
-        """
-        for tokens, doubt in zip(followers, doubts, strict=False):
-            counts = np.bincount(tokens, minlength=len(self.gained))
-            trust = len(tokens) / (len(tokens) + doubt * np.count_nonzero(counts))
-            self.share *= 1 - trust
-            self.gained *= 1 - trust
-            self.gained += counts * np.float32(trust / len(tokens))
+                yield Matches(LENGTHS.index(length), positions, float(scale))

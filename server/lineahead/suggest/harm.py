@@ -17,7 +17,7 @@ GREEK_LIKE_LATIN = frozenset("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧικνορυϲϳ")  # 
 LIKE_LATIN = ("CYRILLIC", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU", "FULLWIDTH", "MATHEMATICAL")  # beside Latin letters
 
 KNOWN_SECRETS = re.compile(
-    r"""(?<![A-Za-z0-9]) (?: sk-(?!learn)[A-Za-z0-9_-]{4} | [sr]k_(?:live|test)_ | (?:AKIA|ASIA)[0-9A-Z]{4}
+    r"""(?<![A-Za-z0-9]) (?: sk-(?!learn)[A-Za-z0-9_-]{4} | [sr]k_(?:live|test)_ | (?:AKIA|ASIA)[0-9A-Z]
         | gh[pousr]_[A-Za-z0-9]{2} | github_pat_ | glpat-\w | xox[abeprs]-\w | AIza[\w-]{4} | SG\.[\w-]{10}
         | hf_[A-Za-z]{4}[A-Za-z0-9]{12} | npm_[A-Za-z0-9]{12} | pypi-AgE | eyJ[\w-]{6}
         | [0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12} )

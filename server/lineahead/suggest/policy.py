@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from lineahead.engine.drafts import repeat_of_context
 from lineahead.engine.engine import Engine, Recall, Request, Sampling
@@ -22,6 +23,9 @@ from lineahead.suggest.silence import in_empty_block, silence
 MAX_TOKENS = 64
 MAX_BYTES = 120  # of a line
 MOST_SUGGESTIONS = 3
+WHOLE = 4  # characters that a whole line is worth more than its beginning: there is nothing left to do
+# What goes on: an operator, or a word that stands before an operand.
+HALF = re.compile(r"(?:\s*(?:[-=+*/%&|^<>~@!.]+|\b(?:and|or|not|in|is|if|else|for|lambda)))+\s{0,8}\Z")
 ATTEMPTS = (None, *(Sampling(seed=seed) for seed in range(6)))  # the likeliest, then drawn ones
 
 WORD_END = re.compile(r"\w+\Z")
@@ -44,7 +48,7 @@ class Answer:
     """Suggestions, or why there is none."""
 
     suggestions: tuple[Suggestion, ...] = ()
-    """The best one first: by characters saved × probability."""
+    """The likeliest one first."""
     reason: Reason | None = None
     detail: str = ""
     """The number behind the reason, where there is one."""
@@ -98,7 +102,7 @@ def complete(
             break
     if not suggestions:
         return refused or Answer(reason=Reason.BLANK)
-    ranked = sorted(suggestions.values(), key=lambda suggestion: -len(suggestion.text) * suggestion.confidence)
+    ranked = sorted(suggestions.values(), key=lambda suggestion: -suggestion.confidence)
     return Answer(tuple(ranked[: MOST_SUGGESTIONS if place.explicit else 1]))
 
 
@@ -138,19 +142,47 @@ def _judge(place: Place, written: Written, threshold: float, memory: Memory) -> 
     if written.marks and not sure:
         probability = math.exp(written.marks[0][1])
         return Answer(reason=Reason.NOTHING_SURE, detail=f"{probability:.2f} is under {threshold:.2f}")
-    length, log_probability = sure[-1] if sure else (0, 0.0)
-    cut = length < len(written.text) or not written.ended
+    ends = [_end(written, length, log_probability) for length, log_probability in sure] or [_end(written, 0, 0.0)]
+    end = max(ends, key=lambda end: _gain(end, threshold)) if threshold else ends[-1]
+    inserted, fits = fitting(place, end.text, end.whole)
+    complete = fits and (end.whole or len(inserted) < len(end.text.rstrip()))
+    if not inserted.strip() and sure and not end.whole and threshold:
+        probability = math.exp(end.log_probability)
+        return Answer(reason=Reason.NOTHING_SURE, detail=f"only {probability:.2f} for less than a word")
+    line = written.text.decode("utf-8", errors="replace").partition("\n")[0]  # the beginning of a secret is no better
+    if reason := harm(place, line) or harm(place, inserted) or objection(place, inserted, complete, memory.knows):
+        return Answer(reason=reason)
+    return Answer((Suggestion(inserted, place.word_before, math.exp(end.log_probability)),))
+
+
+class _End(NamedTuple):
+    """A beginning of what was written, as it may be shown."""
+
+    text: str
+    log_probability: float
+    whole: bool
+    """Whether its last line ends where the model ended it, instead of where it stopped being sure."""
+
+
+def _end(written: Written, length: int, log_probability: float) -> _End:
+    """The first `length` bytes of what was written, without half a word or half a character at their end."""
     # Bytes that are no text end the line, as do the line ends that only Unicode knows.
     text = written.text[:length].decode("utf-8", errors="replace").partition("\ufffd")[0]
     follows = written.text[len(text.encode()) :][:4].decode("utf-8", errors="ignore")[:1]
-    if cut and (not follows or follows == "_" or follows.isalnum()):
+    whole = follows in ("\r", "\n") or (length == len(written.text) and written.ended)
+    if not whole and (not follows or follows == "_" or follows.isalnum()):
         text = WORD_END.sub("", text)  # no half word at the end
-    if cut:
-        text = text.rstrip(".")  # nor half an attribute
-    inserted, whole = fitting(place, text, not cut)
-    complete = whole and not (cut and len(inserted) >= len(text.rstrip()))
-    if not inserted.strip() and sure and cut and threshold:
-        return Answer(reason=Reason.NOTHING_SURE, detail=f"only {math.exp(log_probability):.2f} for less than a word")
-    if reason := harm(place, inserted) or objection(place, inserted, complete, memory.knows):
-        return Answer(reason=reason)
-    return Answer((Suggestion(inserted, place.word_before, math.exp(log_probability)),))
+    if not whole:
+        text = HALF.sub("", text)  # nor half an attribute, or half an expression
+    return _End(text, log_probability, whole)
+
+
+def _gain(end: _End, threshold: float) -> float:
+    """What a person gains on average: characters, times how likely they are right, less what wrong ones cost.
+
+    Whoever sets the threshold minds a wrong character threshold / (1 − threshold) times as much as they like a right
+    one: at that probability nothing is gained.
+    """
+    probability, cost = math.exp(end.log_probability), threshold / max(1e-9, 1 - threshold)
+    worth = len(end.text) + (WHOLE if end.whole else 0)
+    return worth * (probability - cost * (1 - probability))

@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lineahead.engine.engine import Engine, Recall
+from lineahead.engine.engine import Engine, Prediction, Recall, Recalled
 from lineahead.engine.vocabulary import Vocabulary
 from lineahead.memory.memory import Memory
 from lineahead.memory.ngrams import LENGTHS
@@ -41,12 +40,11 @@ class SavedMemory:
     def recall(self, _place: Place, vocabulary: Vocabulary) -> Recall:
         """What was said then; nothing where the model now writes what it did not write then."""
 
-        def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float32]]:
+        def recall(tokens: Sequence[int], _: Prediction) -> Recalled:
             share, ids, gains = self.said.get(_context(tokens), (1.0, [], []))
-            gained = np.zeros(len(vocabulary.token_bytes), dtype=np.float32)
-            if max(ids, default=0) < len(gained):  # or it is another model's
-                gained[ids] = gains
-            return share, gained
+            if max(ids, default=0) >= len(vocabulary.token_bytes):  # it is another model's
+                share, ids, gains = 1.0, [], []
+            return Recalled(share, np.array(ids, dtype=np.int32), np.array(gains, dtype=np.float32))
 
         return recall
 
@@ -68,11 +66,10 @@ class Recording:
         if asked is None:
             return None
 
-        def recall(tokens: Sequence[int]) -> tuple[float, NDArray[np.float32]]:
-            share, gained = asked(tokens)
-            ids = np.flatnonzero(gained)
-            self.said[_context(tokens)] = share, ids.tolist(), gained[ids].tolist()
-            return share, gained
+        def recall(tokens: Sequence[int], prediction: Prediction) -> Recalled:
+            recalled = asked(tokens, prediction)
+            self.said[_context(tokens)] = recalled.share, recalled.token_ids.tolist(), recalled.gains.tolist()
+            return recalled
 
         return recall
 

@@ -1,0 +1,86 @@
+"""`lineahead evaluate`: the same places each time, judged by rules that can be checked by hand."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from lineahead.commands.evaluate import MEASURES, Outcome, calibration_error, interval, main, places_in
+
+CODE = """import os
+
+
+def first(folder):
+    for name in os.listdir(folder):
+        print(os.path.join(folder, name))
+"""
+
+
+def outcome(**changes: object) -> Outcome:
+    known = {
+        "file": "a.py", "kind": "inside", "exact": False, "shown": "", "right": False, "right_characters": 0,
+        "wrong_characters": 0, "confidence": 0.0, "reason": "", "milliseconds": 1.0,
+    }  # fmt: skip
+    return Outcome(**{**known, **changes})  # type: ignore[arg-type]
+
+
+def test_places_are_inside_lines_and_at_their_starts_and_hide_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(CODE)
+    (tmp_path / "half.py").write_text("def (:\n")
+    found = places_in(tmp_path, 20, False, random.Random(1))
+    assert [kind for kind, _, _ in found] == ["inside", "start"] * 20
+    for kind, place, truth in found:
+        assert place.text[: place.offset] + truth + place.text[place.offset :] == CODE
+        assert (place.line_before.strip() == "") == (kind == "start")
+    typing = places_in(tmp_path, 20, True, random.Random(1))
+    assert [truth for _, _, truth in typing] == [truth for _, _, truth in found]
+    assert all(place.text == place.text[: place.offset] for _, place, _ in typing)
+
+
+def test_the_measures() -> None:
+    outcomes = [
+        outcome(exact=True, shown="columns(width=80)", right=True, right_characters=17, confidence=0.9),
+        outcome(shown="name", right=True, right_characters=4, confidence=0.8),
+        outcome(file="b.py", shown="self.x = 1", wrong_characters=10, confidence=0.3),
+        outcome(file="b.py", reason="below-confidence"),
+    ]
+    assert {name: round(measure(outcomes), 3) for name, measure in MEASURES.items()} == {
+        "exact, asked for": 0.25,
+        "shown": 0.75,
+        "right as far as shown": 0.667,
+        "one word only": 0.333,
+        "right, 12 characters or more": 0.25,
+        "characters right, a place": 5.25,
+        "characters wrong, a place": 2.5,
+        "calibration error": 0.2,
+    }
+    low, high = interval(outcomes, MEASURES["shown"])
+    assert (low, high) == (0.5, 1.0)  # either file alone is possible
+
+
+def test_calibration_is_perfect_where_what_is_said_is_what_happens() -> None:
+    outcomes = [outcome(shown="x", right=number < 7, confidence=0.7) for number in range(10)]
+    assert calibration_error(outcomes) == pytest.approx(0)
+
+
+def test_it_runs_over_a_project_and_compares(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(3):
+        (tmp_path / f"module_{number}.py").write_text(CODE.replace("first", f"first_{number}"))
+    saved = tmp_path / "outcomes.json"
+    assert main([str(tmp_path), "--places", "3", "--against", "none", "--json", str(saved)]) == 0
+    shown = capsys.readouterr().out
+    assert "| places | 3 | 3 | 6 |" in shown
+    assert "against none" in shown
+    assert "inside: won" in shown
+    assert len(json.loads(saved.read_text())) == 6
+
+
+@pytest.mark.parametrize("content", [None, "", "# only a comment\n", "def (:\n"])
+def test_a_folder_without_code_is_an_error(
+    content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (tmp_path / "a.py").write_text(content)
+    assert main([str(tmp_path), "--places", "2"]) == 2
+    assert "expected Python files with code" in capsys.readouterr().err
