@@ -17,7 +17,7 @@ from training import checkpoint, format
 from training.errors import InputError
 from training.models.decoder import Decoder
 
-SERVED = (format.CONFIG, format.GRAPH, format.TOKENIZER, format.TOKENIZER_CONFIG, format.HASHES)
+SERVED = (format.CONFIG, format.GRAPH, format.TOKENIZER, format.TOKENIZER_CONFIG, format.GATE, format.HASHES)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def small(tmp_path: Path) -> Path:
 
 def test_the_bundled_files_are_those_that_were_hashed(bundled: Path) -> None:
     hashes = json.loads((BUNDLED_MODEL / format.HASHES).read_text())
-    assert set(hashes) == {format.CONFIG, format.GRAPH, format.TOKENIZER, format.TOKENIZER_CONFIG, format.WEIGHTS}
+    assert set(hashes) == set(format.HASHED)
     assert format._sha256(BUNDLED_MODEL / format.WEIGHTS) == hashes[format.WEIGHTS]
     started = time.process_time()
     assert format.damaged(bundled) == []
