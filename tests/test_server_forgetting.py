@@ -83,6 +83,38 @@ def test_a_closed_notebook(client: Client) -> None:
     assert not client.known()
 
 
+def test_a_removed_cell(client: Client) -> None:
+    cell = "vscode-notebook-cell:/work.ipynb#a"
+    notebook = {"uri": "file:///work.ipynb", "notebookType": "jupyter-notebook", "version": 1,
+                "cells": [{"kind": 2, "document": cell}]}  # fmt: skip
+    item = {"uri": cell, "languageId": "python", "version": 1, "text": KNOWN}
+    client.tell("notebookDocument/didOpen", {"notebookDocument": notebook, "cellTextDocuments": [item]})
+    client.wait_known()
+    structure = {"array": {"start": 0, "deleteCount": 1}, "didClose": [{"uri": cell}]}
+    client.tell(
+        "notebookDocument/didChange",
+        {
+            "notebookDocument": {"uri": "file:///work.ipynb", "version": 2},
+            "change": {"cells": {"structure": structure}},
+        },
+    )
+    assert not client.known()
+
+
+def test_a_folder_that_is_removed_while_it_is_read(client: Client, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for number in range(200):
+        (other / f"{number}.py").write_text(KNOWN)
+    event = [{"uri": other.as_uri(), "name": "other"}]
+    client.tell("workspace/didChangeWorkspaceFolders", {"event": {"added": event, "removed": []}})
+    client.tell("workspace/didChangeWorkspaceFolders", {"event": {"added": [], "removed": event}})
+    for _ in range(20):
+        time.sleep(0.1)
+        known = client.known()
+    assert not known
+
+
 def learned(client: Client, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(KNOWN)

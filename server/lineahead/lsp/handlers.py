@@ -60,6 +60,13 @@ def did_close(server: LineaheadServer, params: types.DidCloseTextDocumentParams)
     server.forget(params.text_document.uri)
 
 
+def did_change_notebook(server: LineaheadServer, params: types.DidChangeNotebookDocumentParams) -> None:
+    """Forget the cells that were removed."""
+    cells = params.change.cells
+    for cell in (cells and cells.structure and cells.structure.did_close) or ():
+        server.forget(cell.uri)
+
+
 def did_close_notebook(server: LineaheadServer, params: types.DidCloseNotebookDocumentParams) -> None:
     """Forget a notebook's cells."""
     for cell in params.cell_text_documents:
@@ -150,6 +157,7 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: (did_change_workspace_folders, None),
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: (did_change_configuration, None),
     types.TEXT_DOCUMENT_DID_CLOSE: (did_close, None),
+    types.NOTEBOOK_DOCUMENT_DID_CHANGE: (did_change_notebook, None),
     types.NOTEBOOK_DOCUMENT_DID_CLOSE: (did_close_notebook, None),
     types.TEXT_DOCUMENT_COMPLETION: (completion, types.CompletionOptions(trigger_characters=["."])),
     types.TEXT_DOCUMENT_INLINE_COMPLETION: (inline_completion, INLINE_COMPLETION_OPTIONS),

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path, PurePath
 
@@ -81,7 +81,8 @@ class Project:
         folders, memory = self._folders(), self._memory
         if memory is None:
             return
-        self._forget(name for name in memory.names() if not self._belongs(name, folders))
+        opened = self._opened()
+        self._forget(lambda name: name not in opened and not any(map(Path(name).is_relative_to, folders)))
         if not folders:
             return
         reading = self._background.submit(lambda: read_folders(folders, memory, self.exclude))
@@ -95,11 +96,8 @@ class Project:
         uris = [folder.uri for folder in workspace.folders.values()] or [workspace.root_uri]
         return [Path(path) for uri in uris if uri and (path := to_fs_path(uri))]
 
-    def _belongs(self, name: str, folders: list[Path]) -> bool:
-        """Whether a text is of an open document, or of a file in these folders."""
-        path = Path(name)
-        opened = {name_of(document) for document in self._server.workspace.text_documents.values()}
-        return name in opened or any(path.is_relative_to(folder) for folder in folders)
+    def _opened(self) -> set[str]:
+        return {name_of(document) for document in self._server.workspace.text_documents.values()}
 
     async def watch(self) -> None:
         """Ask the client to say which Python files change, where it can."""
@@ -123,7 +121,7 @@ class Project:
         gone = [Path(path) for change in changes if change.type == types.FileChangeType.Deleted
                 if (path := _path_of(change.uri))]  # fmt: skip
         if gone:
-            self._forget(name for name in memory.names() if any(Path(name).is_relative_to(path) for path in gone))
+            self._forget(lambda name: any(map(Path(name).is_relative_to, gone)))
         self._read_again([change.uri for change in changes if change.type != types.FileChangeType.Deleted])
 
     def _read_again(self, uris: list[str]) -> None:
@@ -146,13 +144,28 @@ class Project:
         """Take a document as it is on disk again: what was not saved is gone."""
         self._versions.pop(key_of(uri), None)
         path = _path_of(uri)
-        self._forget([path or uri])
+        self._forget(lambda name: name == (path or uri))
         if path:
             self._read_again([uri])
 
-    def _forget(self, names: Iterable[str]) -> None:
+    def _forget(self, is_gone: Callable[[str], bool]) -> None:
+        """Forget texts by name, at once, and again when what is being read now is in the memory."""
         memory = self._memory
-        if memory is not None and sum(memory.forget(name) for name in list(names)):
+        if memory is None:
+            return
+
+        def forget() -> bool:
+            return sum(memory.forget(name) for name in memory.names() if is_gone(name)) > 0
+
+        self._has_forgotten(forget())
+        self._forget_behind(forget)
+
+    def _forget_behind(self, forget: Callable[[], bool]) -> None:
+        work = asyncio.wrap_future(self._background.submit(forget))
+        work.add_done_callback(lambda done: self._has_forgotten(done.result()))
+
+    def _has_forgotten(self, anything: bool) -> None:
+        if anything:
             self._forgotten()
             self.index()
 
@@ -192,10 +205,9 @@ class Project:
         if time.monotonic() - self._looked < LOOK_EVERY:
             return
         self._looked = time.monotonic()
-        opened = {name_of(document) for document in self._server.workspace.text_documents.values()}
+        opened = self._opened()
         names = [name for name in memory.names() if name not in opened and Path(name).is_absolute()]
-        looking = self._background.submit(lambda: [name for name in names if not Path(name).exists()])
-        asyncio.wrap_future(looking).add_done_callback(lambda gone: self._forget(gone.result()))
+        self._forget_behind(lambda: sum(memory.forget(name) for name in names if not Path(name).exists()) > 0)
 
     def index(self) -> None:
         """Let suggestions know what is remembered, in the background; what changes meanwhile is known after that."""
