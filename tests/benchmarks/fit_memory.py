@@ -71,7 +71,7 @@ def look(engine: Engine, folder: Path, lines: int, seed: int) -> Seen:
         contexts = memory.contexts(place, vocabulary)
         sequence = (prompt + tokens)[-engine.context_window_size :]
         engine.log_probabilities(sequence[: -len(tokens) + 1 or None])  # into the buffers
-        for position in range(len(sequence) - len(tokens), len(sequence)):
+        for position in range(max(1, len(sequence) - len(tokens)), len(sequence)):
             logits = engine._step(position - 1, sequence[position - 1 : position], 1)[0][: len(vocabulary.token_bytes)]
             thinks = predict(logits)
             token, row = sequence[position], np.zeros((len(LENGTHS), len(SOURCES), 3 + len(FEATURES)), np.float32)
