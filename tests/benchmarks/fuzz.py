@@ -141,7 +141,7 @@ class Documents(RuleBasedStateMachine):
         self.cells += 1
         uri = f"vscode-notebook-cell:/n%20.ipynb#{self.cells}"
         self.texts[uri] = text
-        return {"kind": kind, "document": uri}, {"uri": uri, "languageId": "python", "version": 1, "text": text}
+        return {"kind": kind, "document": uri}, {"uri": uri, "languageId": "plaintext", "version": 1, "text": text}
 
     @rule(number=NUMBERS, text=TEXTS)
     def open(self, number: int, text: str) -> None:
