@@ -18,7 +18,7 @@ from lineahead.engine.engine import Recall, Request
 from lineahead.engine.sampling import predict
 from lineahead.memory import memory as memories
 from lineahead.memory.files import is_written_here, read_file, read_folders
-from lineahead.memory.memory import Encoder, ProjectMemory
+from lineahead.memory.memory import PARAGRAPH, Encoder, ProjectMemory
 from lineahead.place import Place
 from lineahead.settings import Settings
 from lineahead.suggest.policy import complete
@@ -210,3 +210,14 @@ def test_the_project_is_read_and_what_follows_is_prepared(tmp_path: Path) -> Non
         pytest.fail("what stands in another file is not suggested")
     assert client.ask("lineahead/status", None)["result"]["state"] == "ready"
     assert client.close() == 0
+
+
+def test_what_is_kept_of_encoding_is_bounded_by_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memories, "MOST_ENCODED", 500)
+    encoder = Encoder(VOCABULARY)
+    for number in range(40):
+        text = f"name_{number} = {number}\n" * number + "\n\nlast = 1\n"
+        expected = [*([VOCABULARY.document_start] if VOCABULARY.document_start is not None else [])]
+        tokens = encoder.document(text).tolist()
+        assert tokens[len(expected) :] == [token for part in PARAGRAPH.split(text) for token in VOCABULARY.encode(part)]
+        assert encoder._size == sum(map(len, encoder._known)) <= 500

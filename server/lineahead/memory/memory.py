@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import PurePath
 from typing import Protocol
@@ -26,7 +26,7 @@ from lineahead.place import Place
 MOST_CHARACTERS = 6_000_000  # of all texts together: about fifteen bytes of memory each
 FULL = 0.95  # of that, and reading a project stops
 MOST_OF_ITSELF = 200_000  # characters before and after the cursor
-MOST_PARAGRAPHS = 4_000  # whose tokens are kept
+MOST_ENCODED = 2_000_000  # characters of the paragraphs whose tokens are kept: some are whole tables
 PARAGRAPH = re.compile(r"(?<=[^\n])(?=\n\n)")  # no token spans the two sides of a line end
 
 
@@ -213,7 +213,9 @@ class Encoder:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self._paragraph = lru_cache(MOST_PARAGRAPHS)(self._encode)
+        self._known: OrderedDict[str, NDArray[np.int32]] = OrderedDict()  # by paragraph, the latest ones last
+        self._size = 0  # of these paragraphs, in characters
+        self._lock = threading.Lock()
 
     def document(self, text: str) -> NDArray[np.int32]:
         """The tokens of a text, behind the one that starts a document."""
@@ -222,5 +224,16 @@ class Encoder:
         first = np.array([] if start is None else [start], dtype=np.int32)
         return np.concatenate((first, *map(self._paragraph, PARAGRAPH.split(text))))
 
-    def _encode(self, text: str) -> NDArray[np.int32]:
-        return np.array(self.vocabulary.encode(text), dtype=np.int32)
+    def _paragraph(self, text: str) -> NDArray[np.int32]:
+        with self._lock:
+            if (known := self._known.pop(text, None)) is not None:
+                self._known[text] = known
+                return known
+        tokens = np.array(self.vocabulary.encode(text), dtype=np.int32)
+        with self._lock:
+            self._size += len(text) if text not in self._known else 0
+            self._known[text] = tokens
+            while self._size > MOST_ENCODED:
+                oldest, _ = self._known.popitem(last=False)
+                self._size -= len(oldest)
+        return tokens
