@@ -57,7 +57,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(folder))
     for name in ("CONFIG", "STATE", "DATA", "CACHE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / name.lower()))
-    monkeypatch.setenv("PATH", f"{EDITORS}/home/.local/bin:{os.environ['PATH']}")
+    # On standard error there are warnings only: what the tests look for is in a file.
+    server = folder / "bin" / "lineahead-server"
+    server.parent.mkdir()
+    installed = f"{EDITORS}/home/.local/bin/lineahead-server"
+    server.write_text(f'#!/bin/sh\nexec "{installed}" --log-file "{folder}/server.log" "$@"\n')
+    server.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{server.parent}:{os.environ['PATH']}")
     return folder
 
 

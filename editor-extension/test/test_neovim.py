@@ -30,7 +30,8 @@ class Neovim:
         self.nvim = pynvim.attach("child", argv=command)
         self.nvim.ui_attach(80, 24, rgb=True)  # without a screen it is not what a person has
         self._file = project / "first.py"
-        self._log = home / "state" / "nvim" / "lsp.log"
+        self._log = home / "server.log"
+        self.editors_log = home / "state" / "nvim" / "lsp.log"
         until("the server", lambda: "Lineahead: ready" in self.log)
 
     @property
@@ -136,6 +137,8 @@ def test_silence_inside_a_word(start: Callable[[str], Neovim]) -> None:
     editor.type("x")
     until("the server's answer", lambda: "mid-word" in editor.log)
     assert editor.ghost == ""
+    seen = editor.editors_log.read_text(encoding="utf-8") if editor.editors_log.exists() else ""
+    assert "[ERROR]" not in seen, "what the server says in passing looks like errors in the editor's log"
     editor.nvim.input("<Esc>A<Tab>")  # Tab is Tab where nothing is suggested
     until("a tab", lambda: editor.nvim.current.line.startswith("helxlo") and len(editor.nvim.current.line) > 6)
 
