@@ -48,6 +48,8 @@ def test_every_command_is_run_somewhere(command: str, tiny_run: Path, tiny_argum
         assert f"{words[1]}: .venv/" in MAKEFILE
     elif words[0] == ".venv/bin/lineahead":
         command = str(Path(sys.executable).with_name("lineahead"))
+        if words[1] == "evaluate":  # of projects that are not here
+            words[2:] = ["server/lineahead/samples", "--places", "2"]
         subprocess.run([command, *words[1:]], cwd=ROOT, capture_output=True, check=True)
     elif words[:2] == [".venv/bin/python", "-m"] and words[2].startswith("training."):
         run_in_small(words, tiny_run, tiny_arguments)

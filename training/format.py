@@ -4,6 +4,7 @@ The one module of this package that the server imports.
 """
 
 import codecs
+import errno
 import hashlib
 import io
 import json
@@ -138,7 +139,8 @@ def python_files(
 ) -> Iterator[Path]:
     """The files `*.py` in a folder and, by name, in the folders below that `enters` lets in; links are not followed.
 
-    `most_folders` stops the walk, so that a whole disk is no project. A folder that cannot be read is `skipped`.
+    `most_folders` stops the walk, so that a whole disk is no project. What cannot be read, or is no regular
+    file, is `skipped`.
     """
     waiting, entered = [root], 0
     while waiting and (most_folders is None or entered < most_folders):
@@ -157,8 +159,10 @@ def python_files(
                 continue
             if stat.S_ISREG(mode) and path.name.endswith(".py"):
                 yield path
-            elif stat.S_ISDIR(mode) and enters(path):
-                folders.append(path)
+            elif stat.S_ISDIR(mode):
+                folders += [path] if enters(path) else []
+            elif path.name.endswith(".py"):
+                skipped(OSError(errno.ELOOP, "a link, a pipe or a device, which is not read", str(path)))
         waiting += reversed(folders)
 
 

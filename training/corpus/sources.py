@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -49,8 +50,11 @@ def find(source: str, content_column: str, downloads: Path, read_limit: int) -> 
 def folder(root: Path, read_limit: int) -> Found:
     """The Python files under a folder: one project, or a folder of projects."""
     root = root.resolve()
-    files = sorted(format.python_files(root))
-    return Found(len(files), _folder_candidates(root, files, read_limit))
+    unread: list[OSError] = []
+    files = sorted(format.python_files(root, skipped=unread.append))
+    name = canonicalize_name(root.name)
+    dropped = (Candidate(b"", str(error.filename), name, licences.UNKNOWN, dropped="unreadable") for error in unread)
+    return Found(len(files) + len(unread), chain(_folder_candidates(root, files, read_limit), dropped))
 
 
 def _folder_candidates(root: Path, files: list[Path], read_limit: int) -> Iterator[Candidate]:

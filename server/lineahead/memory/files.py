@@ -1,5 +1,6 @@
 """The Python files of a person's project: found, and read into the memory."""
 
+import errno
 import logging
 import re
 import time
@@ -85,13 +86,18 @@ def read_files(paths: list[Path], folders: list[Path], memory: ProjectMemory) ->
 def read_folders(folders: list[Path], memory: ProjectMemory, exclude: tuple[str, ...] = ()) -> None:
     """Remember the files of all folders, but for what is ignored or excluded there."""
     unread: list[OSError] = []
+
+    def missed(error: OSError) -> None:
+        if error.errno != errno.ELOOP:  # links are left out without a word
+            unread.append(error)
+
     for folder in folders:
         ignored = Ignored(folder, exclude)
 
         def enters(path: Path, ignored: Ignored = ignored) -> bool:
             return format.holds_own_code(path) and not ignored.ignores(path, is_folder=True)
 
-        for path in islice(format.python_files(folder, enters, MOST_FOLDERS, unread.append), MOST_FILES):
+        for path in islice(format.python_files(folder, enters, MOST_FOLDERS, missed), MOST_FILES):
             if memory.is_full:
                 logger.warning("%s has more code than is kept: some of its files are not learned from", folder)
                 break
