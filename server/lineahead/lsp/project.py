@@ -22,9 +22,8 @@ from lineahead.memory.mixture import DEFAULT, Gate
 
 logger = logging.getLogger(__name__)
 
-LEARNED = frozenset(
-    {"file", "untitled", "vscode-notebook-cell"}
-)  # schemes; others show old versions, outputs, settings
+# Schemes; others show old versions, outputs, settings.
+LEARNED = frozenset({"file", "untitled", "vscode-notebook-cell"})
 LOOK_EVERY = 5.0  # seconds between looks at what has gone from the disk, for clients that watch no files
 WATCHED = (
     types.FileSystemWatcher("**/*.py"),

@@ -51,6 +51,7 @@ class LineaheadServer(Server):
     def __init__(self, load: Load, default_model: Path = BUNDLED_MODEL) -> None:
         super().__init__("lineahead", version("lineahead"), protocol_cls=Protocol, notebook_document_sync=NOTEBOOKS)
         self._load, self._default_model = load, default_model
+        self._loader = Background("load")
         self._loading: Future[Engine] | None = None
         self._failure = ""
         self._snoozed_until = 0.0
@@ -90,7 +91,7 @@ class LineaheadServer(Server):
         self._failure = ""
         self._answers.clear()
         folder = self.settings.model
-        self._loading = loading = Background("load").submit(lambda: self._load(folder))
+        self._loading = loading = self._loader.submit(lambda: self._load(folder))
         self.tell_status()
         progress = asyncio.create_task(show_progress(self, loading, "loading the model"))
         try:

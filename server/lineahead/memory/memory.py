@@ -108,9 +108,8 @@ class ProjectMemory:
             self._characters -= len(self._texts.pop(name, ""))
             if self._index and name in self._index.texts:
                 _, tokens = self._index.texts[name]
-                self._index.ngrams.forget(
-                    range(tokens.start, tokens.stop + 1)
-                )  # what comes after it follows only there
+                # What comes after it follows only there.
+                self._index.ngrams.forget(range(tokens.start, tokens.stop + 1))
         return known
 
     def names(self) -> list[str]:
