@@ -53,29 +53,28 @@ def event(path: Path, kind: int) -> dict[str, object]:
     return {"changes": [{"uri": path.as_uri(), "type": kind}]}
 
 
-@pytest.mark.parametrize("uri", ["untitled:Untitled-1", "vscode-notebook-cell:/work.ipynb#a"])
-def test_a_closed_document_that_was_never_saved(client: Client, uri: str) -> None:
+@pytest.mark.parametrize("uri", ["untitled:Untitled-1", "vscode-notebook-cell:/work.ipynb#a", ".venv/lib.py"])
+def test_a_closed_document_that_was_never_saved(client: Client, folder: Path, uri: str) -> None:
+    uri = (folder / uri).as_uri() if uri.startswith(".") else uri  # in a folder that is not read
     client.open(uri, KNOWN)
     client.wait_known()
     client.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
     assert not client.known()
 
 
-def test_a_closed_document_of_a_folder_that_is_not_read(client: Client, folder: Path) -> None:
-    uri = (folder / ".venv" / "lib.py").as_uri()
-    client.open(uri, KNOWN)
-    client.wait_known()
-    client.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
-    assert not client.known()
-
-
-def test_a_closed_notebook(client: Client) -> None:
+def open_notebook(client: Client) -> str:
+    """Open a notebook with one cell, and wait until that is known; returns the cell."""
     cell = "vscode-notebook-cell:/work.ipynb#a"
     notebook = {"uri": "file:///work.ipynb", "notebookType": "jupyter-notebook", "version": 1,
                 "cells": [{"kind": 2, "document": cell}]}  # fmt: skip
     item = {"uri": cell, "languageId": "python", "version": 1, "text": KNOWN}
     client.tell("notebookDocument/didOpen", {"notebookDocument": notebook, "cellTextDocuments": [item]})
     client.wait_known()
+    return cell
+
+
+def test_a_closed_notebook(client: Client) -> None:
+    cell = open_notebook(client)
     client.tell(
         "notebookDocument/didClose",
         {"notebookDocument": {"uri": "file:///work.ipynb"}, "cellTextDocuments": [{"uri": cell}]},
@@ -84,12 +83,7 @@ def test_a_closed_notebook(client: Client) -> None:
 
 
 def test_a_removed_cell(client: Client) -> None:
-    cell = "vscode-notebook-cell:/work.ipynb#a"
-    notebook = {"uri": "file:///work.ipynb", "notebookType": "jupyter-notebook", "version": 1,
-                "cells": [{"kind": 2, "document": cell}]}  # fmt: skip
-    item = {"uri": cell, "languageId": "python", "version": 1, "text": KNOWN}
-    client.tell("notebookDocument/didOpen", {"notebookDocument": notebook, "cellTextDocuments": [item]})
-    client.wait_known()
+    cell = open_notebook(client)
     structure = {"array": {"start": 0, "deleteCount": 1}, "didClose": [{"uri": cell}]}
     client.tell(
         "notebookDocument/didChange",

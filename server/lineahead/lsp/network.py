@@ -19,6 +19,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from lineahead.lsp import wire
 from lineahead.lsp.server import LineaheadServer
 
 logger = logging.getLogger(__name__)
@@ -213,12 +214,7 @@ class Messages:
         line = await self._reader.readline()
         if line.strip() and not line.lower().startswith(HEADERS):
             raise ValueError(f"expected a header of the protocol, found {line[:40]!r}")
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            if not value.strip().isdigit() or len(value) > 20 or int(value) > MOST_BYTES:
-                raise ValueError(f"expected a length up to {MOST_BYTES:,}, found {value[:40]!r}")
-            return b"Content-Length: %d\r\n" % int(value)
-        return line
+        return wire.header(line, MOST_BYTES) if line.strip() else line
 
     async def readexactly(self, size: int) -> bytes:
         """A body."""

@@ -15,30 +15,31 @@ HEADER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n]*\r?\n")
 LENGTH = re.compile(rb"(?i:content-length):[ \t]*(\d{1,12})[ \t]*\r?\n")
 
 
+def header(line: bytes, most: int = LONGEST_MESSAGE) -> bytes:
+    """A header line, spelled as pygls expects it. Raises ValueError for what is none, or announces more than `most`."""
+    length = LENGTH.fullmatch(line)
+    if length and 0 < int(length[1]) <= most:
+        return b"Content-Length: %d\r\n" % int(length[1])
+    if HEADER.fullmatch(line) and not line.lower().startswith(b"content-length"):
+        return line
+    raise ValueError(
+        "expected a header of the Language Server Protocol, "
+        f"with a message of at most {most:,} bytes; found {line[:80]!r}"
+    )
+
+
 class Input:
     """A binary stream as pygls reads it; its end, once something is wrong with it."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._length = 0
+        self.read = stream.read
 
     def readline(self) -> bytes:
-        """A header line, spelled as pygls expects it; b"" at the end."""
+        """A header line; b"" at the end."""
         line = self._stream.readline(LONGEST_HEADER)
-        if not line.strip():
-            return line
-        if length := LENGTH.fullmatch(line):
-            self._length = int(length[1])
-            if 0 < self._length <= LONGEST_MESSAGE:
-                return b"Content-Length: %d\r\n" % self._length
-        elif HEADER.fullmatch(line) and not line.lower().startswith(b"content-length"):
-            return line
-        logger.error(
-            "expected a header of the Language Server Protocol, with a message of at most %d bytes; found %r: the "
-            "connection is ended", LONGEST_MESSAGE, line[:80],
-        )  # fmt: skip
-        return b""
-
-    def read(self, size: int) -> bytes:
-        """A message of so many bytes; fewer at the end."""
-        return self._stream.read(size)
+        try:
+            return header(line) if line.strip() else line
+        except ValueError as error:
+            logger.error("%s: the connection is ended", error)
+            return b""
