@@ -1,12 +1,15 @@
 """The protocol as specified: positions, settings, the end, what is no message."""
 
+import asyncio
 import io
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -15,10 +18,11 @@ from hypothesis import strategies as st
 from lsprotocol import types
 from pygls.workspace import PositionCodec, TextDocument
 from raw_client import SERVER, RawClient
+from scripted_engine import ScriptedEngine
 
 import lineahead.lsp.pygls_mended  # noqa: F401  (what it mends is tested)
 from lineahead.engine.open import load_engine
-from lineahead.lsp.handlers import completion_item
+from lineahead.lsp.handlers import completion_item, create_server
 from lineahead.lsp.wire import LONGEST_MESSAGE, Input
 from lineahead.suggest.policy import Suggestion
 
@@ -187,3 +191,26 @@ def test_it_leaves_with_the_process_that_started_it_even_if_the_pipe_stays_open(
     editor.wait()
     assert psutil.Process(client.process.pid).wait(timeout=60) is not None
     client.kill()
+
+
+async def test_nothing_is_kept_of_what_was_handled() -> None:
+    protocol = create_server(lambda _: ScriptedEngine("")).protocol
+
+    async def coroutine() -> int:
+        await asyncio.sleep(0)
+        return 1
+
+    def generator() -> Iterator[tuple[object, tuple[()], None]]:
+        assert (yield coroutine, (), None) == 1
+
+    def plain() -> int:
+        return 1
+
+    handled: list[object] = []
+    handlers: tuple[Any, ...] = (coroutine, generator, plain)
+    for number, handler in enumerate(handlers):
+        protocol._execute_handler(f"{number}", handler, handled.append)
+    deadline = time.monotonic() + 60
+    while len(handled) < 3 or protocol._request_futures:
+        assert time.monotonic() < deadline, protocol._request_futures
+        await asyncio.sleep(0.01)

@@ -49,7 +49,15 @@ PositionCodec.position_from_client_units = _position_from_client_units  # type: 
 
 
 class Protocol(LanguageServerProtocol):
-    """`JsonRPCProtocol` leaves requests without an answer: those with wrong parameters, and those after `shutdown`."""
+    """`JsonRPCProtocol` leaves requests without an answer: those with wrong parameters, and those after `shutdown`.
+
+    Its `_execute_handler` also keeps the future of each notification for ever: two to three kilobytes for each key.
+    """
+
+    def _execute_handler(self, msg_id: Any, handler: Any, callback: Any, args: Any = None, kwargs: Any = None) -> None:
+        super()._execute_handler(msg_id, handler, callback, args, kwargs)
+        if future := self._request_futures.get(msg_id):
+            future.add_done_callback(lambda _: self._request_futures.pop(msg_id, None))
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """Messages as objects; parameters may be left out, as JSON-RPC allows."""
