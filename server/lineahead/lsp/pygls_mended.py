@@ -4,8 +4,10 @@ None of it is reported upstream yet, as far as a search of https://github.com/op
 part names the code that it stands in for, so that it can go when that has changed.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from lsprotocol import types
@@ -57,7 +59,9 @@ class Protocol(LanguageServerProtocol):
     def _execute_handler(self, msg_id: Any, handler: Any, callback: Any, args: Any = None, kwargs: Any = None) -> None:
         super()._execute_handler(msg_id, handler, callback, args, kwargs)
         if future := self._request_futures.get(msg_id):
-            future.add_done_callback(lambda _: self._request_futures.pop(msg_id, None))
+            # Soon and not at once: `lsp_shutdown` cancels them while it goes through them.
+            forget = partial(asyncio.get_running_loop().call_soon, self._request_futures.pop, msg_id, None)
+            future.add_done_callback(lambda _: forget())
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """Messages as objects; parameters may be left out, as JSON-RPC allows."""
