@@ -29,8 +29,11 @@ def configuration(editor: str) -> str:
     return found[1]
 
 
-def until(what: str, ask: Callable[[], Found], seconds: float = 15.0) -> Found:
-    """Ask until the answer is true; fail with what was waited for and what was found last."""
+def until(what: str, ask: Callable[[], Found], seconds: float = 90.0) -> Found:
+    """Ask until the answer is true; fail with what was waited for and what was found last.
+
+    The time guards against a hang only: a busy machine may take long.
+    """
     end = time.monotonic() + seconds
     while not (found := ask()):
         assert time.monotonic() < end, f"waited {seconds} s for {what}; found {found!r}"
@@ -97,10 +100,19 @@ class Terminal:
         """What is to be seen."""
         return self._call("capture-pane", "-p")
 
-    def wait_for(self, part: str, seconds: float = 15.0) -> None:
+    def shows(self, part: str, seconds: float) -> bool:
+        """Whether a text is to be seen within some seconds."""
+        end = time.monotonic() + seconds
+        while part not in self.screen:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.04)
+        return True
+
+    def wait_for(self, part: str) -> None:
         """Wait until a text is to be seen."""
         try:
-            until(part, lambda: part in self.screen, seconds)
+            until(part, lambda: part in self.screen)
         except AssertionError as error:
             raise AssertionError(f"{error}; the screen:\n{self.screen}") from None
 

@@ -62,7 +62,7 @@ class Neovim:
     def save(self, want: str) -> None:
         """Save, and compare what is on disk."""
         self.nvim.input("<Esc>:w<CR>")
-        until(f"{want!r} on disk", lambda: self._file.read_text(encoding="utf-8") == want, 5)
+        until(f"{want!r} on disk", lambda: self._file.read_text(encoding="utf-8") == want)
 
     def close(self) -> None:
         """End it without saving."""
