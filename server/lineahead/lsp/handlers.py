@@ -35,9 +35,9 @@ async def initialized(server: LineaheadServer, _params: types.InitializedParams)
     await server.project.read()
 
 
-def did_change_watched_files(server: LineaheadServer, params: types.DidChangeWatchedFilesParams) -> None:
+async def did_change_watched_files(server: LineaheadServer, params: types.DidChangeWatchedFilesParams) -> None:
     """Read what changed on disk."""
-    server.project.files_changed(list(params.changes))
+    await server.project.files_changed(list(params.changes))
 
 
 async def did_change_workspace_folders(server: LineaheadServer, _params: types.DidChangeWorkspaceFoldersParams) -> None:

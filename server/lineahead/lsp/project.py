@@ -15,10 +15,18 @@ from pygls.workspace import TextDocument
 
 from lineahead.engine.vocabulary import Vocabulary
 from lineahead.lsp.background import Background, show_progress
-from lineahead.lsp.requests import key_of, name_of
-from lineahead.memory.files import is_learnable, is_left_out, is_written_here, read_files, read_folders
+from lineahead.lsp.requests import file_of, key_of, name_of, path_of
+from lineahead.memory.files import (
+    forget_left_out,
+    is_learnable,
+    is_written_here,
+    read_files,
+    read_folders,
+    why_left_out,
+)
 from lineahead.memory.memory import NO_MEMORY, Memory, ProjectMemory
 from lineahead.memory.mixture import DEFAULT, Gate
+from lineahead.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +35,7 @@ LEARNED = frozenset({"file", "untitled", "vscode-notebook-cell"})
 LOOK_EVERY = 5.0  # seconds between looks at what has gone from the disk, for clients that watch no files
 WATCHED = (
     types.FileSystemWatcher("**/*.py"),
+    types.FileSystemWatcher("**/.gitignore"),
     types.FileSystemWatcher("**/*", types.WatchKind.Delete),  # a folder that goes says nothing of its files
 )
 
@@ -82,6 +91,7 @@ class Project:
             return
         opened = self._opened()
         self._forget(lambda name: name not in opened and not any(map(Path(name).is_relative_to, folders)))
+        self._forget_behind(lambda: forget_left_out(folders, memory, self.exclude))
         if not folders:
             return
         reading = self._background.submit(lambda: read_folders(folders, memory, self.exclude))
@@ -112,20 +122,20 @@ class Project:
         except (PyglsError, JsonRpcException) as error:
             logger.warning("the client watches no files: %s", error)
 
-    def files_changed(self, changes: list[types.FileEvent]) -> None:
+    async def files_changed(self, changes: list[types.FileEvent]) -> None:
         """Forget what is gone, at once; read what else changed, in the background: there may be thousands."""
-        memory = self._memory
-        if memory is None:
-            return
-        gone = [Path(path) for change in changes if change.type == types.FileChangeType.Deleted
-                if (path := _path_of(change.uri))]  # fmt: skip
+        gone = [path for change in changes if change.type == types.FileChangeType.Deleted
+                if (path := path_of(change.uri))]  # fmt: skip
         if gone:
             self._forget(lambda name: any(map(Path(name).is_relative_to, gone)))
         self._read_again([change.uri for change in changes if change.type != types.FileChangeType.Deleted])
+        if any(PurePath(change.uri).name == ".gitignore" for change in changes):
+            self._forgotten()  # what was completed may be ignored now
+            await self.read()
 
     def _read_again(self, uris: list[str]) -> None:
         folders, memory, exclude = self._folders(), self._memory, self.exclude
-        paths = [Path(path) for uri in uris if (path := _path_of(uri))]
+        paths = [path for uri in uris if (path := path_of(uri))]
         if not paths or memory is None:
             return
 
@@ -142,8 +152,8 @@ class Project:
     def closed(self, uri: str) -> None:
         """Take a document as it is on disk again: what was not saved is gone."""
         self._versions.pop(key_of(uri), None)
-        path = _path_of(uri)
-        self._forget(lambda name: name == (path or uri))
+        path = path_of(uri)
+        self._forget(lambda name: name == str(path or uri))
         if path:
             self._read_again([uri])
 
@@ -168,6 +178,14 @@ class Project:
             self._forgotten()
             self.index()
 
+    def left_out(self, file: Path | None) -> Callable[[], Reason | None]:
+        """What finds out why a file is neither learned nor completed, on any thread; None if it is both.
+
+        It looks at the disk, so that a changed .gitignore counts at once.
+        """
+        folders, exclude = self._folders(), self.exclude
+        return lambda: why_left_out(file, folders, exclude) if file else None
+
     def read_open(self, except_for: str) -> None:
         """Take the open documents as they are now, but for the one that is asked about, in the background."""
         memory = self._memory
@@ -182,13 +200,18 @@ class Project:
                     changed.append(document)
         if not changed:
             return
-        texts = [(name_of(document), document.source) for document in changed]
-        folders, exclude = self._folders(), self.exclude
+        files = [file_of(self._server.workspace, document) for document in changed]
+        texts = [
+            (name_of(document), self.left_out(file), document.source)
+            for document, file in zip(changed, files, strict=True)
+        ]
 
         def learn() -> bool:
             learned = False
-            for name, text in texts:
-                if not is_left_out(Path(name), folders, exclude) and is_learnable(PurePath(name).name, text):
+            for name, left_out, text in texts:
+                if left_out():
+                    learned |= memory.forget(name)
+                elif is_learnable(PurePath(name).name, text):
                     memory.remember(name, text)
                     learned = True
             return learned
@@ -224,8 +247,3 @@ class Project:
             logger.error("the memory is not indexed: %r", error)
         if self._stale:
             self.index()
-
-
-def _path_of(uri: str) -> str | None:
-    """The path of a file's address; None for another kind of address."""
-    return to_fs_path(uri) if uri.startswith("file:") else None

@@ -1,9 +1,11 @@
 """LSP → places: positions and URIs stop here."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import unquote
 
 from lsprotocol import types
+from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument, Workspace
 
 from lineahead.place import Place
@@ -21,6 +23,8 @@ class Asked:
     """What suggestions replace: nothing but the cursor, or what the popup's selected item would replace."""
     prefix: str = ""
     """The popup's selected item, which the ghost text goes on from."""
+    file: Path | None = None
+    """Where the document is kept: its own file, or its notebook's; None for what was never saved."""
 
 
 def read(workspace: Workspace, params: Completion) -> Asked | None:
@@ -46,7 +50,7 @@ def read(workspace: Workspace, params: Completion) -> Asked | None:
         explicit=explicit,
         context=_cells_before(workspace, document.uri),
     )
-    return Asked(place, span, prefix)
+    return Asked(place, span, prefix, file_of(workspace, document))
 
 
 def key_of(uri: str) -> str:
@@ -56,8 +60,19 @@ def key_of(uri: str) -> str:
 
 def name_of(document: TextDocument) -> str:
     """What a document is called in a place and in the memory: its path, or, where it is no file, its address."""
-    path = document.path if document.uri.startswith("file:") else ""
-    return path or document.uri
+    return str(path_of(document.uri) or document.uri)
+
+
+def file_of(workspace: Workspace, document: TextDocument) -> Path | None:
+    """The file that a document is, or that its notebook is; None for what was never saved."""
+    notebook = workspace.get_notebook_document(cell_uri=document.uri)
+    return path_of(notebook.uri if notebook else document.uri)
+
+
+def path_of(uri: str) -> Path | None:
+    """The path of a file's address; None for another kind of address."""
+    path = to_fs_path(uri) if uri.startswith("file:") else None
+    return Path(path) if path else None
 
 
 def _cells_before(workspace: Workspace, uri: str) -> str:

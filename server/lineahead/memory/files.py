@@ -8,8 +8,9 @@ from itertools import islice
 from pathlib import Path
 
 from lineahead.grammar import parses
-from lineahead.memory.ignored import Ignored, excluded
+from lineahead.memory.ignored import Ignored, excluded, repository_of
 from lineahead.memory.memory import ProjectMemory
+from lineahead.reasons import Reason
 from training import format
 
 logger = logging.getLogger(__name__)
@@ -48,9 +49,22 @@ def is_written_here(path: Path, folders: list[Path], exclude: tuple[str, ...] = 
     return True
 
 
-def is_left_out(path: Path, folders: list[Path], exclude: tuple[str, ...]) -> bool:
-    """Whether a file, such as an open one, is not learned from: the setting or a folder's .gitignore names it."""
-    return excluded(path, exclude) or any(Ignored(folder).ignores(path) for folder in folders)
+def why_left_out(path: Path, folders: list[Path], exclude: tuple[str, ...]) -> Reason | None:
+    """Why a file, such as an open one, is neither learned from nor completed; None if it is both.
+
+    Where it is in none of the folders, what its own repository ignores counts.
+    """
+    if excluded(path, exclude):
+        return Reason.EXCLUDED
+    above = [folder for folder in folders if path.is_relative_to(folder)] or [repository_of(path.parent)]
+    return Reason.IGNORED if any(Ignored(folder).ignores(path) for folder in above) else None
+
+
+def forget_left_out(folders: list[Path], memory: ProjectMemory, exclude: tuple[str, ...]) -> bool:
+    """Forget the files that are left out by now; returns whether there were any."""
+    paths = [Path(name) for name in memory.names()]
+    return sum(memory.forget(str(path)) for path in paths if path.is_absolute()
+               and why_left_out(path, folders, exclude)) > 0  # fmt: skip
 
 
 def is_learnable(name: str, text: str) -> bool:

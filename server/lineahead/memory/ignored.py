@@ -18,17 +18,21 @@ LONGEST_NAME, DEEPEST = 100, 64  # of what is matched at all: longer names and d
 class Ignored:
     """What the .gitignore files of a folder, of those below and of its repository above leave out, as git reads them.
 
-    They are read again where they have changed; a pattern that git would not take is no pattern.
+    They are read again where they have changed; a pattern that git would not take is no pattern. A folder that is
+    ignored itself, as in a home folder under version control, is a project of its own.
     """
 
     def __init__(self, folder: Path, exclude: tuple[str, ...] = ()) -> None:
         self._exclude = exclude
-        self._top = next((above for above in (folder, *folder.parents) if _exists(above / ".git")), folder)
+        self._top = repository_of(folder)
+        if self._top != folder and self._is_named_by_git(folder, is_folder=True):
+            self._top = folder
 
     def ignores(self, path: Path, is_folder: bool = False) -> bool:
         """Whether a file or folder, or a folder that it is in, is left out."""
-        if excluded(path, self._exclude):
-            return True
+        return excluded(path, self._exclude) or self._is_named_by_git(path, is_folder)
+
+    def _is_named_by_git(self, path: Path, is_folder: bool) -> bool:
         if not path.is_relative_to(self._top):
             return False
         parts = path.relative_to(self._top).parts
@@ -46,6 +50,11 @@ class Ignored:
                 if included is not None:
                     return included
         return False
+
+
+def repository_of(folder: Path) -> Path:
+    """The folder with the repository that a folder is in; itself where it is in none."""
+    return next((above for above in (folder, *folder.parents) if _exists(above / ".git")), folder)
 
 
 def excluded(path: Path, patterns: Sequence[str]) -> bool:
