@@ -21,9 +21,10 @@ SNOOZED_MINUTES = 5  # where the command names none, as from the command palette
 
 
 def initialize(server: LineaheadServer, params: types.InitializeParams) -> None:
-    """Take the settings that a client brings along."""
+    """Take the settings and the folder that a client brings along."""
     if params.process_id is not None:
         leave_with(params.process_id)
+    server.project.take_root()
     server.read_settings(params.initialization_options)
     server.project.switch(server.settings.memory, server.settings.exclude)
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, PyglsError
 from pygls.lsp.server import LanguageServer
-from pygls.uris import to_fs_path, uri_scheme
+from pygls.uris import uri_scheme
 from pygls.workspace import TextDocument
 
 from lineahead.engine.vocabulary import Vocabulary
@@ -84,6 +84,12 @@ class Project:
         self._forgotten()
         return on
 
+    def take_root(self) -> None:
+        """Take the one folder of a client that knows no workspace folders as one of these: it can be removed, too."""
+        workspace = self._server.workspace
+        if workspace.root_uri and not workspace.folders:
+            workspace.add_folder(types.WorkspaceFolder(workspace.root_uri, name=""))
+
     async def read(self) -> None:
         """Read the Python files of the workspace's folders, in the background; forget those of other folders."""
         folders, memory = self._folders(), self._memory
@@ -101,9 +107,8 @@ class Project:
         self.index()
 
     def _folders(self) -> list[Path]:
-        workspace = self._server.workspace
-        uris = [folder.uri for folder in workspace.folders.values()] or [workspace.root_uri]
-        return [Path(path) for uri in uris if uri and (path := to_fs_path(uri))]
+        folders = self._server.workspace.folders.values()
+        return [path for folder in folders if (path := path_of(folder.uri))]
 
     def _opened(self) -> set[str]:
         return {name_of(document) for document in self._server.workspace.text_documents.values()}
