@@ -56,14 +56,21 @@ async def did_change_configuration(server: LineaheadServer, params: types.DidCha
     await server.change_settings(settings["lineahead"] if isinstance(settings, dict) else settings)
 
 
+def did_change(server: LineaheadServer, params: types.DidChangeTextDocumentParams) -> None:
+    """Note where the person writes."""
+    server.project.wrote(params.text_document.uri, params.content_changes)
+
+
 def did_close(server: LineaheadServer, params: types.DidCloseTextDocumentParams) -> None:
     """Forget what was not saved."""
     server.forget(params.text_document.uri)
 
 
 def did_change_notebook(server: LineaheadServer, params: types.DidChangeNotebookDocumentParams) -> None:
-    """Forget the cells that were removed."""
+    """Note where the person writes, and forget the cells that were removed."""
     cells = params.change.cells
+    for text in (cells and cells.text_content) or ():
+        server.project.wrote(text.document.uri, text.changes)
     for cell in (cells and cells.structure and cells.structure.did_close) or ():
         server.forget(cell.uri)
 
@@ -157,6 +164,7 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     types.WORKSPACE_DID_CHANGE_WATCHED_FILES: (did_change_watched_files, None),
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: (did_change_workspace_folders, None),
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: (did_change_configuration, None),
+    types.TEXT_DOCUMENT_DID_CHANGE: (did_change, None),
     types.TEXT_DOCUMENT_DID_CLOSE: (did_close, None),
     types.NOTEBOOK_DOCUMENT_DID_CHANGE: (did_change_notebook, None),
     types.NOTEBOOK_DOCUMENT_DID_CLOSE: (did_close_notebook, None),

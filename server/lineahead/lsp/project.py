@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path, PurePath
 
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 # Schemes; others show old versions, outputs, settings.
 LEARNED = frozenset({"file", "untitled", "vscode-notebook-cell"})
+LINE_END = re.compile(r"\r\n|\r|\n")
 LOOK_EVERY = 5.0  # seconds between looks at what has gone from the disk, for clients that watch no files
 WATCHED = (
     types.FileSystemWatcher("**/*.py"),
@@ -57,7 +59,8 @@ class Project:
         self._background = Background("memory")
         self._gate = DEFAULT
         self._memory: ProjectMemory | None = ProjectMemory()
-        self._versions: dict[str, int | None] = {}  # of the open documents that the memory has, by `key_of`
+        self._versions: dict[str, tuple[int | None, int | None]] = {}  # of the open documents that the memory has, and
+        self._written: dict[str, int] = {}  # the line that each one was last written at, both by `key_of`
         self._indexing: Future[None] | None = None
         self._stale = False
         self._looked = time.monotonic()
@@ -140,7 +143,8 @@ class Project:
 
     def _read_again(self, uris: list[str]) -> None:
         folders, memory, exclude = self._folders(), self._memory, self.exclude
-        paths = [path for uri in uris if (path := path_of(uri))]
+        opened = self._opened()  # whose texts the client says, half written as they may be on disk
+        paths = [path for uri in uris if (path := path_of(uri)) and str(path) not in opened]
         if not paths or memory is None:
             return
 
@@ -154,9 +158,20 @@ class Project:
 
         asyncio.wrap_future(self._background.submit(read)).add_done_callback(done)
 
+    def wrote(self, uri: str, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
+        """Note at which line a document is being written: its end may be half a word."""
+        if changes and isinstance(change := changes[-1], types.TextDocumentContentChangePartial):
+            self._written[key_of(uri)] = change.range.start.line + sum(1 for _ in LINE_END.finditer(change.text))
+
+    def stands_at(self, uri: str, line: int) -> None:
+        """Note where the cursor is: a line that it has left is whole."""
+        if self._written.get(key_of(uri), line) != line:
+            del self._written[key_of(uri)]
+
     def closed(self, uri: str) -> None:
         """Take a document as it is on disk again: what was not saved is gone."""
         self._versions.pop(key_of(uri), None)
+        self._written.pop(key_of(uri), None)
         path = path_of(uri)
         self._forget(lambda name: name == str(path or uri))
         if path:
@@ -199,25 +214,26 @@ class Project:
         self._look_at_disk(memory)
         changed: list[TextDocument] = []
         for key, document in self._server.workspace.text_documents.items():
-            if key != key_of(except_for) and self._versions.get(key, -1) != document.version:
-                self._versions[key] = document.version
+            known = document.version, self._written.get(key)
+            if key != key_of(except_for) and self._versions.get(key) != known:
+                self._versions[key] = known
                 if uri_scheme(document.uri) in LEARNED and self._is_enabled(document.language_id or "python"):
                     changed.append(document)
         if not changed:
             return
         files = [file_of(self._server.workspace, document) for document in changed]
         texts = [
-            (name_of(document), self.left_out(file), document.source)
+            (name_of(document), self.left_out(file), document.source, self._written.get(key_of(document.uri)))
             for document, file in zip(changed, files, strict=True)
         ]
 
         def learn() -> bool:
             learned = False
-            for name, left_out, text in texts:
+            for name, left_out, text, written in texts:
                 if left_out():
                     learned |= memory.forget(name)
                 elif is_learnable(PurePath(name).name, text):
-                    memory.remember(name, text)
+                    memory.remember(name, text, written)
                     learned = True
             return learned
 
