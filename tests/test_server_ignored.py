@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from raw_client import RawClient
 
+from lineahead.memory import ignored as module
 from lineahead.memory.files import why_left_out
 from lineahead.memory.ignored import Ignored
 from lineahead.reasons import EXPLANATIONS, Reason
@@ -97,6 +98,36 @@ def test_a_folder_that_is_ignored_itself_is_a_project_of_its_own(tmp_path: Path)
     assert not Ignored(project).ignores(project / "own.py")
     assert Ignored(project).ignores(project / "made.py")
     assert Ignored(tmp_path).ignores(project / "own.py")
+
+
+@pytest.mark.parametrize(
+    ("config", "file"),
+    [
+        ("", ".config/git/ignore"),
+        ("[user]\n\tname = me\n[core]\n\texcludesfile = ~/.gitignore_global\n", ".gitignore_global"),
+        ('[core]\n  excludesFile = "{home}/my ignored"\n', "my ignored"),
+    ],
+)
+def test_what_a_person_ignores_in_all_repositories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, file: str
+) -> None:
+    home, repository = tmp_path / "home", tmp_path / "repository"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    write(home / "own.gitconfig", config.replace("{home}", home.as_posix()))
+    (home / ".gitconfig").symlink_to(home / "own.gitconfig")  # as people who share theirs have it
+    write(home / file, "scratch/\n*.tmp.py\n")
+    write(tmp_path / "elsewhere", "*.py\n")
+    write(repository / ".git" / "config", f"[core]\n\texcludesFile = {tmp_path / 'elsewhere'}\n")
+    write(repository / ".gitignore", "!kept.tmp.py\n")
+    module._everywhere.cache_clear()
+    try:
+        names = ("scratch/x.py", "app/x.tmp.py", "kept.tmp.py", "app.py")
+        assert [name for name in names if Ignored(repository).ignores(repository / name)] == list(names[:2])
+        assert not Ignored(tmp_path / "none").ignores(tmp_path / "none" / "x.tmp.py")  # no repository
+    finally:
+        module._everywhere.cache_clear()
 
 
 def test_a_file_of_no_folder_is_left_out_as_its_own_repository_says(tmp_path: Path) -> None:

@@ -135,8 +135,8 @@ def why_nothing(server: LineaheadServer) -> str:
 
 
 def statistics(server: LineaheadServer) -> str:
-    """Tell the numbers."""
-    server.tell(message := server.statistics.summary())
+    """Tell the numbers, and what the memory holds."""
+    server.tell(message := "\n".join((server.statistics.summary(), *server.project.holdings())))
     return message
 
 

@@ -63,6 +63,7 @@ class Project:
         self._written: dict[str, int] = {}  # the line that each one was last written at, both by `key_of`
         self._indexing: Future[None] | None = None
         self._stale = False
+        self._unread: list[str] = []  # what the folders have and the memory has not, in words
         self._looked = time.monotonic()
         self.exclude: tuple[str, ...] = ()  # the setting of that name
 
@@ -70,6 +71,12 @@ class Project:
     def memory(self) -> Memory:
         """What suggestions may ask."""
         return self._memory or NO_MEMORY
+
+    def holdings(self) -> list[str]:
+        """What the memory holds, and what it does not, in words."""
+        if self._memory is None:
+            return ["The memory is switched off (setting lineahead.memory)"]
+        return [f"The memory holds {len(self._memory)} texts, {self._memory.size:,} characters", *self._unread]
 
     def trust(self, gate: Gate) -> None:
         """Take another model's gate."""
@@ -105,7 +112,7 @@ class Project:
             return
         reading = self._background.submit(lambda: read_folders(folders, memory, self.exclude))
         await show_progress(self._server, reading, "reading the project")
-        await asyncio.wrap_future(reading)
+        self._unread = await asyncio.wrap_future(reading)
         self._versions.clear()  # open documents are not as they are on disk
         self.index()
 

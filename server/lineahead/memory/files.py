@@ -97,26 +97,39 @@ def read_files(paths: list[Path], folders: list[Path], memory: ProjectMemory) ->
         read_file(path, memory, next((folder for folder in folders if path.is_relative_to(folder)), None))
 
 
-def read_folders(folders: list[Path], memory: ProjectMemory, exclude: tuple[str, ...] = ()) -> None:
-    """Remember the files of all folders, but for what is ignored or excluded there."""
+def read_folders(folders: list[Path], memory: ProjectMemory, exclude: tuple[str, ...] = ()) -> list[str]:
+    """Remember the files of all folders, but for what is ignored or excluded there; returns what is not read, in words.
+
+    That is logged, too. Links are left out without a word.
+    """
     unread: list[OSError] = []
+    problems: list[str] = []
 
     def missed(error: OSError) -> None:
-        if error.errno != errno.ELOOP:  # links are left out without a word
+        if error.errno != errno.ELOOP:
             unread.append(error)
 
     for folder in folders:
         ignored = Ignored(folder, exclude)
 
         def enters(path: Path, ignored: Ignored = ignored) -> bool:
+            if ignored.is_out_of_reach(path):
+                missed(OSError(errno.ENAMETOOLONG, "too deep, or too long a name", str(path)))
             return format.holds_own_code(path) and not ignored.ignores(path, is_folder=True)
 
-        for path in islice(format.python_files(folder, enters, MOST_FOLDERS, missed), MOST_FILES):
+        paths = format.python_files(folder, enters, MOST_FOLDERS, missed)
+        for path in islice(paths, MOST_FILES):
             if memory.is_full:
-                logger.warning("%s has more code than is kept: some of its files are not learned from", folder)
+                problems.append(f"{folder} has more code than is kept: some of its files are not learned from")
                 break
             if not ignored.ignores(path):
                 read_file(path, memory, folder)
                 time.sleep(PAUSE)
+        else:
+            if next(paths, None):
+                problems.append(f"{folder} has more than {MOST_FILES:,} files: the others are not learned from")
     if unread:
-        logger.warning("%d folders cannot be read and are left out, such as %s", len(unread), unread[0])
+        problems.append(f"folders that cannot be read: {len(unread)}, such as {unread[0]!s:.300}")
+    for problem in problems:
+        logger.warning("%s", problem)
+    return problems

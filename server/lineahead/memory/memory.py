@@ -140,6 +140,11 @@ class ProjectMemory:
         """Whether another text would push an older one out."""
         return self._characters > MOST_CHARACTERS * FULL
 
+    @property
+    def size(self) -> int:
+        """The characters of all texts."""
+        return self._characters
+
     def __len__(self) -> int:
         return len(self._texts)
 
