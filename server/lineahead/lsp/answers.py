@@ -111,7 +111,7 @@ class Answers:
         if recording:
             await self._save(place, settings, answer, recording)
         if answer.reason != Reason.CANCELLED:
-            if age == self._age:
+            if age == self._age and answer.reason != Reason.TOO_LONG:  # which is found sooner than compared
                 self._answers[document] = (place, answer)
         elif not stop.is_set():
             answer = Answer(reason=Reason.TIMED_OUT, detail=f"after {1000 * TIME_BUDGET:.0f} ms")

@@ -10,7 +10,6 @@ from lineahead.place import Place
 from lineahead.syntax import COMMENT_OR_STRING, MOST_OF_A_LINE, indentation, statement_before
 
 WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
-MOST_SEARCHED = 1_000_000  # characters
 KNOWN = frozenset(dir(builtins)) | frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
 
 
@@ -20,8 +19,6 @@ def unknown_names(place: Place, inserted: str) -> set[str]:
     A word that stands anywhere else in the text passes; what stands nowhere else only its own statement can define,
     and pyflakes judges that.
     """
-    if len(place.text) > MOST_SEARCHED:
-        return set()
     typed = place.line_before[: len(place.line_before) - len(place.word_before)]
     line = place.word_before + inserted
     words = {match[0] for match in WORD.finditer(COMMENT_OR_STRING.sub('""', line))} - KNOWN
