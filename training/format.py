@@ -22,9 +22,10 @@ CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 VOCABULARY = "vocabulary.json"  # only beside a tokenizer whose ids were numbered anew
 HASHES = "hashes.json"  # of the files above, in a folder that is handed on
+JUDGEMENT = "judgement.json"  # how likely what this model suggests is right, by more than it says itself
 GATE = "memory.json"  # how much the memory of a person's code is trusted beside this model
 CARD, PROVENANCE = "README.md", "provenance.json"  # the same facts, for people and for machines
-HASHED = (CONFIG, WEIGHTS, GRAPH, TOKENIZER, TOKENIZER_CONFIG, GATE)
+HASHED = (CONFIG, WEIGHTS, GRAPH, TOKENIZER, TOKENIZER_CONFIG, GATE, JUDGEMENT)
 
 DOCUMENT_START, DOCUMENT_END, PADDING = "<|startoftext|>", "<|endoftext|>", "<|pad|>"
 FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"

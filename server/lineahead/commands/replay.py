@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lineahead.engine.errors import ModelError
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
+from lineahead.suggest import judgement
 from lineahead.suggest.request_log import replay
 
 
@@ -17,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     count = changed = 0
     try:
-        for place, then, now in replay(options.log, load_engine(options.model)):
+        for place, then, now in replay(options.log, load_engine(options.model), judgement.read(options.model)[0]):
             count += 1
             if then != now:
                 changed += 1

@@ -12,6 +12,7 @@ from lineahead.lsp.project import Project
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
+from lineahead.suggest.judgement import DEFAULT
 from lineahead.suggest.policy import Answer, complete
 from lineahead.suggest.request_log import Recording, save
 from lineahead.suggest.reuse import after_acceptance, reuse
@@ -28,6 +29,8 @@ class Answers:
     def __init__(self, project: Project, tell_problem: Callable[[str], None]) -> None:
         self.thread = Background("generate")
         """Everything that asks the engine runs here."""
+        self.judgement = DEFAULT
+        """How likely what the engine's model suggests is right."""
         self._project, self._tell_problem = project, tell_problem
         self._newest: dict[tuple[str, str], threading.Event] = {}  # by kind of request and document
         self._answers: dict[str, tuple[Place, Answer]] = {}
@@ -97,10 +100,10 @@ class Answers:
                 return False, Answer(reason=Reason.CANCELLED)
         if same := self._known(document, place):  # popup and ghost text ask together
             return False, same
-        memory, age = self._project.memory, self._age
+        memory, judgement, age = self._project.memory, self.judgement, self._age
         recording = Recording(memory) if settings.log else None
         ends = within(TIME_BUDGET, stop.is_set)
-        work = self.thread.submit(lambda: complete(place, settings, engine, ends, recording or memory))
+        work = self.thread.submit(lambda: complete(place, settings, engine, ends, recording or memory, judgement))
         answer = await asyncio.wrap_future(work)
         if recording:
             await self._save(place, settings, answer, recording)
@@ -116,7 +119,7 @@ class Answers:
     ) -> None:
         """Compute what will be asked if the suggestion is accepted, while nobody asks for anything else."""
         try:
-            answer = complete(place, settings, engine, stop.is_set, self._project.memory)
+            answer = complete(place, settings, engine, stop.is_set, self._project.memory, self.judgement)
             with self._lock:
                 if not stop.is_set() and age == self._age:
                     self._ahead[document] = (place, answer)

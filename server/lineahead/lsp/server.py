@@ -28,6 +28,7 @@ from lineahead.lsp.statistics import Statistics
 from lineahead.memory import mixture
 from lineahead.place import Place
 from lineahead.reasons import Reason
+from lineahead.suggest import judgement
 from lineahead.suggest.policy import Answer
 from lineahead.suggest.surprise import Line, report, surprise
 
@@ -96,9 +97,11 @@ class LineaheadServer(Server):
         progress = asyncio.create_task(show_progress(self, loading, "loading the model"))
         try:
             await asyncio.wrap_future(loading)
-            gate, problem = mixture.read(Path(folder).expanduser() if folder else self._default_model)
-            if problem:
-                self.tell_problem(problem)
+            model = Path(folder).expanduser() if folder else self._default_model
+            gate, problem = mixture.read(model)
+            self._answers.judgement, another = judgement.read(model)
+            for told in filter(None, (problem, another)):
+                self.tell_problem(told)
             self.project.trust(gate)
             self.project.index()  # what was read before belongs to another model
             logger.info(READY)
