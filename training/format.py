@@ -141,7 +141,7 @@ def python_files(
     """The files `*.py` in a folder and, by name, in the folders below that `enters` lets in; links are not followed.
 
     `most_folders` stops the walk, so that a whole disk is no project. What cannot be read, or is no regular
-    file, is `skipped`.
+    file, is `skipped`, and so is the first folder that is one too many.
     """
     waiting, entered = [root], 0
     while waiting and (most_folders is None or entered < most_folders):
@@ -165,6 +165,8 @@ def python_files(
             elif path.name.endswith(".py"):
                 skipped(OSError(errno.ELOOP, "a link, a pipe or a device, which is not read", str(path)))
         waiting += reversed(folders)
+    if waiting:
+        skipped(OSError(errno.E2BIG, "more folders than are looked into", str(waiting[-1])))
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from lineahead.engine.engine import Engine, within
 from lineahead.lsp.background import Background
 from lineahead.lsp.project import Project
+from lineahead.lsp.requests import Asked
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
@@ -60,19 +61,19 @@ class Answers:
         return self.thread.wait(STOP_SECONDS)
 
     async def answer(
-        self, kind: str, document: str, place: Place, settings: Settings, engine: Engine
+        self, kind: str, document: str, asked: Asked, settings: Settings, engine: Engine
     ) -> tuple[bool, Answer]:
         """Whether an answer had to be computed, and the answer; cancelled as soon as a newer request comes.
 
         Raises what the engine raises. Cancellation of the task stops the engine and goes on upwards.
         """
-        stop = threading.Event()
+        place, stop = asked.place, threading.Event()
         key = (kind, document)
         if stale := self._newest.get(key):
             stale.set()
         self._newest[key] = stop
         try:
-            computed, answer = await self._reuse_or_compute(document, place, settings, engine, stop)
+            computed, answer = await self._reuse_or_compute(document, asked, settings, engine, stop)
         finally:
             stop.set()
             if self._newest.get(key) is stop:
@@ -88,8 +89,9 @@ class Answers:
         return next((same for previous, answer in kept if (same := reuse(previous, answer, place))), None)
 
     async def _reuse_or_compute(
-        self, document: str, place: Place, settings: Settings, engine: Engine, stop: threading.Event
+        self, document: str, asked: Asked, settings: Settings, engine: Engine, stop: threading.Event
     ) -> tuple[bool, Answer]:
+        place = asked.place
         if same := self._known(document, place):
             return False, same
         self._stop_ahead.set()
@@ -102,13 +104,18 @@ class Answers:
             return False, same
         memory, judgement, age = self._project.memory, self.judgement, self._age
         recording = Recording(memory) if settings.log else None
-        ends = within(TIME_BUDGET, stop.is_set)
-        work = self.thread.submit(lambda: complete(place, settings, engine, ends, recording or memory, judgement))
-        answer = await asyncio.wrap_future(work)
+        ends, left_out = within(TIME_BUDGET, stop.is_set), self._project.left_out(asked.file)
+
+        def compute() -> Answer:
+            if reason := left_out():
+                return Answer(reason=reason)
+            return complete(place, settings, engine, ends, recording or memory, judgement)
+
+        answer = await asyncio.wrap_future(self.thread.submit(compute))
         if recording:
             await self._save(place, settings, answer, recording)
         if answer.reason != Reason.CANCELLED:
-            if age == self._age:
+            if age == self._age and answer.reason != Reason.TOO_LONG:  # which is found sooner than compared
                 self._answers[document] = (place, answer)
         elif not stop.is_set():
             answer = Answer(reason=Reason.TIMED_OUT, detail=f"after {1000 * TIME_BUDGET:.0f} ms")

@@ -21,9 +21,10 @@ SNOOZED_MINUTES = 5  # where the command names none, as from the command palette
 
 
 def initialize(server: LineaheadServer, params: types.InitializeParams) -> None:
-    """Take the settings that a client brings along."""
+    """Take the settings and the folder that a client brings along."""
     if params.process_id is not None:
         leave_with(params.process_id)
+    server.project.take_root()
     server.read_settings(params.initialization_options)
     server.project.switch(server.settings.memory, server.settings.exclude)
 
@@ -35,9 +36,9 @@ async def initialized(server: LineaheadServer, _params: types.InitializedParams)
     await server.project.read()
 
 
-def did_change_watched_files(server: LineaheadServer, params: types.DidChangeWatchedFilesParams) -> None:
+async def did_change_watched_files(server: LineaheadServer, params: types.DidChangeWatchedFilesParams) -> None:
     """Read what changed on disk."""
-    server.project.files_changed(list(params.changes))
+    await server.project.files_changed(list(params.changes))
 
 
 async def did_change_workspace_folders(server: LineaheadServer, _params: types.DidChangeWorkspaceFoldersParams) -> None:
@@ -55,14 +56,21 @@ async def did_change_configuration(server: LineaheadServer, params: types.DidCha
     await server.change_settings(settings["lineahead"] if isinstance(settings, dict) else settings)
 
 
+def did_change(server: LineaheadServer, params: types.DidChangeTextDocumentParams) -> None:
+    """Note where the person writes."""
+    server.project.wrote(params.text_document.uri, params.content_changes)
+
+
 def did_close(server: LineaheadServer, params: types.DidCloseTextDocumentParams) -> None:
     """Forget what was not saved."""
     server.forget(params.text_document.uri)
 
 
 def did_change_notebook(server: LineaheadServer, params: types.DidChangeNotebookDocumentParams) -> None:
-    """Forget the cells that were removed."""
+    """Note where the person writes, and forget the cells that were removed."""
     cells = params.change.cells
+    for text in (cells and cells.text_content) or ():
+        server.project.wrote(text.document.uri, text.changes)
     for cell in (cells and cells.structure and cells.structure.did_close) or ():
         server.forget(cell.uri)
 
@@ -127,8 +135,8 @@ def why_nothing(server: LineaheadServer) -> str:
 
 
 def statistics(server: LineaheadServer) -> str:
-    """Tell the numbers."""
-    server.tell(message := server.statistics.summary())
+    """Tell the numbers, and what the memory holds."""
+    server.tell(message := "\n".join((server.statistics.summary(), *server.project.holdings())))
     return message
 
 
@@ -156,6 +164,7 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     types.WORKSPACE_DID_CHANGE_WATCHED_FILES: (did_change_watched_files, None),
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: (did_change_workspace_folders, None),
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: (did_change_configuration, None),
+    types.TEXT_DOCUMENT_DID_CHANGE: (did_change, None),
     types.TEXT_DOCUMENT_DID_CLOSE: (did_close, None),
     types.NOTEBOOK_DOCUMENT_DID_CHANGE: (did_change_notebook, None),
     types.NOTEBOOK_DOCUMENT_DID_CLOSE: (did_close_notebook, None),

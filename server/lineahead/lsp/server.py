@@ -223,8 +223,9 @@ class LineaheadServer(Server):
                 answer = Answer(reason=Reason.NOT_OPEN)
             else:
                 uri, kind = params.text_document.uri, type(params).__name__
+                self.project.stands_at(uri, params.position.line)
                 self.project.read_open(except_for=uri)
-                computed, answer = await self._answers.answer(kind, uri, asked.place, self.settings, self._engine)
+                computed, answer = await self._answers.answer(kind, uri, asked, self.settings, self._engine)
         except Exception:
             logger.exception("no suggestion")
         milliseconds = 1000 * (time.perf_counter() - started)

@@ -23,12 +23,13 @@ from lineahead.memory.lines import Line, lines
 from lineahead.memory.mixture import DEFAULT, Context, Gate, context, mix
 from lineahead.memory.modules import exports
 from lineahead.memory.ngrams import NGrams
-from lineahead.place import Place
+from lineahead.place import MOST_OF_A_WORD, Place
 
 MOST_CHARACTERS = 6_000_000  # of all texts together: about fifteen bytes of memory each
 FULL = 0.95  # of that, and reading a project stops
 MOST_OF_ITSELF = 200_000  # characters before and after the cursor
 MOST_ENCODED = 2_000_000  # characters of the paragraphs whose tokens are kept: some are whole tables
+TAIL = re.compile(r"""\w*[\s)\]}:,"']*\Z""")
 PARAGRAPH = re.compile(r"(?<=[^\n])(?=\n\n)")  # no token spans the two sides of a line end
 
 
@@ -94,6 +95,15 @@ class Index:
         _, span = self.texts[name]
         return range(span.start, span.stop + 1)
 
+    def forget(self, name: str, characters: range) -> None:
+        """Let what stands in this part of a text be found no more."""
+        text, span = self.texts[name]
+        lengths = [len(self.vocabulary.token_bytes[token]) for token in self.ngrams.tokens[span.start : span.stop]]
+        ends = np.cumsum(lengths, dtype=np.int64)
+        first, last = (len(text[:end].encode(errors="replace")) for end in (characters.start, characters.stop))
+        start, stop = np.searchsorted(ends, first, side="right"), np.searchsorted(ends, last, side="left") + 1
+        self.ngrams.forget(range(span.start + int(start), span.start + int(stop)))
+
     def near(self, name: str) -> NDArray[np.bool_]:
         """Which of the texts, in their order, are in the same folder as one of this name."""
         folder = str(PurePath(name).parent)
@@ -107,29 +117,37 @@ class ProjectMemory:
         self.gate = gate
         """How much it is trusted: the model's own."""
         self._texts: OrderedDict[str, str] = OrderedDict()
+        self._unfinished: dict[str, range] = {}  # characters of some texts, which may yet become others
         self._characters = 0
         self._lock, self._indexing = threading.Lock(), threading.Lock()
         self._encoder: Encoder | None = None
         self._index: Index | None = None
         self._own: list[tuple[Vocabulary, str, str, NGrams]] = []  # of the line asked about, and the one ahead
 
-    def remember(self, name: str, text: str) -> None:
+    def remember(self, name: str, text: str, written: int | None = None) -> None:
         """Keep a text under a name, instead of the one before; the oldest ones go where there are too many.
 
-        It is recalled from after the next `index`.
+        It is recalled from after the next `index`. The line of number `written` is being written: it may end in half a
+        word, and elsewhere it need not end there.
         """
         text = text.replace("\r\n", "\n")
         with self._lock:
+            self._unfinished.pop(name, None)
+            if written is not None:
+                self._unfinished[name] = unfinished(text, written)
             self._characters += len(text) - len(self._texts.pop(name, ""))
             self._texts[name] = text
             while self._characters > MOST_CHARACTERS:
-                self._characters -= len(self._texts.popitem(last=False)[1])
+                oldest, removed = self._texts.popitem(last=False)
+                self._characters -= len(removed)
+                self._unfinished.pop(oldest, None)
 
     def forget(self, name: str) -> bool:
         """Drop a text, at once; returns whether it was there."""
         with self._lock:
             known = name in self._texts
             self._characters -= len(self._texts.pop(name, ""))
+            self._unfinished.pop(name, None)
             if self._index and name in self._index.texts:
                 _, tokens = self._index.texts[name]
                 # What comes after it follows only there.
@@ -145,6 +163,11 @@ class ProjectMemory:
     def is_full(self) -> bool:
         """Whether another text would push an older one out."""
         return self._characters > MOST_CHARACTERS * FULL
+
+    @property
+    def size(self) -> int:
+        """The characters of all texts."""
+        return self._characters
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -172,7 +195,9 @@ class ProjectMemory:
             texts: dict[str, tuple[str, range]] = {}
             pieces: list[NDArray[np.int32]] = []
             length = 0
-            for name, text in self._all():
+            with self._lock:
+                now, unfinished = list(reversed(self._texts.items())), dict(self._unfinished)
+            for name, text in now:
                 before, span = kept.texts.get(name, ("", range(0))) if kept else ("", range(0))
                 same = kept and before == text
                 tokens = kept.ngrams.tokens[span.start : span.stop] if kept and same else encoder.document(text)
@@ -180,6 +205,8 @@ class ProjectMemory:
                 pieces.append(tokens)
                 length += len(tokens)
             index = Index(vocabulary, NGrams(pieces, len(vocabulary.token_bytes)), texts)
+            for name, characters in unfinished.items():
+                index.forget(name, characters)
             with self._lock:
                 for name in texts.keys() - self._texts.keys():  # forgotten meanwhile
                     _, span = texts[name]
@@ -240,6 +267,22 @@ class ProjectMemory:
         if encoder is None or encoder.vocabulary is not vocabulary:
             self._encoder = encoder = Encoder(vocabulary)
         return encoder
+
+
+def unfinished(text: str, line: int) -> range:
+    """The characters at the end of a line that may yet become others: its last word, closers, and the line's end.
+
+    >>> unfinished("import os\\nprint(os.path.ex)\\n", 1)
+    range(24, 28)
+    """
+    start = 0
+    for _ in range(line):
+        start = text.find("\n", start) + 1
+        if not start:
+            return range(0)
+    end = text.find("\n", start) + 1 or len(text)
+    tail = TAIL.search(text, max(start, end - MOST_OF_A_WORD), end)
+    return range(tail.start(), end) if tail and text[start:end].strip() else range(0)
 
 
 class Encoder:

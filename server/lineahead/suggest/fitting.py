@@ -12,7 +12,7 @@ from lineahead.syntax import MOST_OF_A_LINE, OPENING, indentation, state_at
 QUOTES = "\"'"
 QUOTE = re.compile(r"\"{3}|'{3}|[\"']")
 STRING_PREFIX = re.compile(r"\b[rbfuRBFU]{1,2}\Z")
-DOCSTRING = re.compile(r"\s*[rR]?(?P<quote>\"{3}|'{3})(?:(?!(?P=quote))[^\\])*\Z")
+LONG_TEXT = re.compile(r"\s*[rRbBuUfF]{0,2}(?P<quote>\"{3}|'{3})(?:(?!(?P=quote))[^\\])*\Z")
 RUNAWAY = re.compile(r"([^\W\d_].{2,40}?|\W\w.{2,40}?)\1\1")  # a small model that says the same thing for ever
 LONE_NAME = re.compile(r"\s*\w+\s*")
 HALF = re.compile(  # what a statement goes on behind
@@ -133,15 +133,15 @@ def closed_part(before: str, line: str) -> str:
 
 def may_stay_open(place: Place, line: str) -> bool:
     """Whether a line that opens what it does not close may end there: in the only bracket that it leaves open, as
-    a line of its own between brackets, or as the first line of a docstring.
+    a line of its own between brackets, or as the first line of a text of several lines.
     """
     if line.endswith(("(", "[", "{")):
         return closed_part(place.line_before, line[:-1]) == line[:-1]
     if place.line_before.strip() or place.in_comment_or_string:
         return False
+    if LONG_TEXT.match(line):
+        return True
     state = state_at(place.text, place.line_start)
-    if DOCSTRING.match(line):
-        return (state.header or not state.blocks) and not state.inside_statement
     return bool(state.brackets) and not any(mark in line for mark in ('"""', "'''"))
 
 

@@ -24,7 +24,8 @@ from lineahead.suggest.policy import Answer, complete
 HEADER = b'{"lineahead": "saved requests", "version": 1}\n'  # the first line: what else is there is somebody else's
 END = b'{"end": "the log is full: nothing is saved any more; delete it to begin a new one"}\n'
 MOST_BYTES = 50_000_000
-NEVER_SAVED = frozenset({Reason.OFF, Reason.SECRET_FILE, Reason.EXCLUDED})  # the person has said no to these files
+# The person has said no to these files.
+NEVER_SAVED = frozenset({Reason.OFF, Reason.SECRET_FILE, Reason.EXCLUDED, Reason.IGNORED})
 
 Said = tuple[float, list[int], list[float]]
 """The share that stays with the model, the tokens that gained, and how much each."""
