@@ -2,6 +2,7 @@
 
 import * as vscode from "vscode";
 import { LanguageClient, State } from "vscode-languageclient/node";
+import { Popup } from "./popup";
 import { clientOptions, findInterpreter, languages, serverOptions } from "./server";
 import { setUp } from "./setup";
 import { createStatusBar, type Status, showMenu, toggle } from "./status";
@@ -12,6 +13,7 @@ let client: LanguageClient | undefined;
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const log = vscode.window.createOutputChannel("Lineahead", { log: true });
   const status = createStatusBar();
+  const popup = new Popup();
   context.subscriptions.push(log, status);
 
   async function stop(): Promise<void> {
@@ -34,7 +36,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
         "lineahead",
         "Lineahead",
         serverOptions(interpreter, context),
-        clientOptions(log),
+        clientOptions(log, popup),
       );
       client = started;
       started.onNotification("lineahead/status", (now: Status) => status.show(now));
@@ -70,6 +72,10 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     alias("acceptLine", "editor.action.inlineSuggest.acceptNextLine"),
     alias("next", "editor.action.inlineSuggest.showNext"),
     alias("previous", "editor.action.inlineSuggest.showPrevious"),
+    vscode.commands.registerCommand("lineahead.list", () => {
+      popup.ask();
+      return vscode.commands.executeCommand("editor.action.triggerSuggest");
+    }),
     vscode.commands.registerCommand("lineahead.setUp", () => setUp(context, log, stop).then(restart)),
     vscode.commands.registerCommand("lineahead.restartServer", restart),
     vscode.commands.registerCommand("lineahead.showLog", () => log.show()),

@@ -20,6 +20,8 @@ class Settings:
     """Milliseconds without a new key before a suggestion that nobody asked for by name is computed."""
     max_lines: int = 4
     """The most lines of a suggestion in an empty block; it is one line everywhere else."""
+    completion_list: Literal["whenAsked", "always", "never"] = "whenAsked"
+    """When the list of completions has suggestions too; a client without ghost text has them there but for "never"."""
     comments_and_strings: Literal["never", "lineEnd", "always"] = "lineEnd"
     """Whether text in comments and strings is completed: nowhere, where nothing follows on the line, everywhere."""
     confidence: float = 0.25

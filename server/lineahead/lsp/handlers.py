@@ -75,6 +75,8 @@ def did_close_notebook(server: LineaheadServer, params: types.DidCloseNotebookDo
 
 async def completion(server: LineaheadServer, params: types.CompletionParams) -> types.CompletionList:
     """The suggestions as a list; incomplete, since another character may mean another line."""
+    if not server.lists(params.context):
+        return types.CompletionList(is_incomplete=False, items=[])
     asked, answer = await server.answer(params)
     codec = server.workspace.position_codec
     items = [
@@ -191,11 +193,13 @@ def completion_item(
     """An item that replaces the word at the cursor by itself and the suggestion: clients filter by that word."""
     start = types.Position(cursor.line, cursor.character - codec.client_num_units(suggestion.word))
     text = suggestion.word + suggestion.text
+    # Of the first line, without its last character: once all of it is typed it fits no more, and Enter is the person's.
+    fits = max(text.partition("\n")[0][:-1], suggestion.word, key=len)
     return types.CompletionItem(
         label=text.strip().partition("\n")[0],
         kind=types.CompletionItemKind.Text,
         detail=f"lineahead {suggestion.confidence:.0%}",
-        filter_text=text,
+        filter_text=fits,
         sort_text=f"{rank:03}",
         text_edit=types.TextEdit(types.Range(start, cursor), text),
         insert_text_mode=types.InsertTextMode.AsIs,  # further lines bring their indentation along

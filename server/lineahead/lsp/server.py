@@ -204,6 +204,18 @@ class LineaheadServer(Server):
             lines += more
         return report(lines)
 
+    def lists(self, context: types.CompletionContext | None) -> bool:
+        """Whether a list of completions has suggestions: what is ghost text already comes only when asked for."""
+        text_document = self.client_capabilities.text_document
+        has_ghost_text = text_document is not None and text_document.inline_completion is not None
+        match self.settings.completion_list:
+            case "whenAsked" if has_ghost_text:
+                # A list that is gone on with was ours: what is not listed is never told to be incomplete.
+                return context is None or context.trigger_kind != types.CompletionTriggerKind.TriggerCharacter
+            case "never":
+                return False
+        return True
+
     async def answer(self, params: Completion) -> tuple[Asked, Answer]:
         """Ask the policy; returns what was asked about, too.
 
