@@ -28,6 +28,10 @@ WHOLE = 4  # characters that a whole line is worth more than its beginning: ther
 HALF = re.compile(r"(?:\s*(?:[-=+*/%&|^<>~@!.]+|\b(?:and|or|not|in|is|if|else|for|lambda)))+\s{0,8}\Z")
 ATTEMPTS = (None, *(Sampling(seed=seed) for seed in range(6)))  # the likeliest, then drawn ones
 
+# The model takes several blanks for the gap before a column of `=`, and `x =  ` would go on with another one.
+GAP = re.compile(r"([-=+*/%&|^~<>@!,:(\[{]|\b(?:and|or|not|in|is|if|else|for|lambda|return|yield|await))[ \t]{2,64}\Z")
+MOST_OF_GAP = 80  # characters
+
 WORD_END = re.compile(r"\w+\Z")
 
 
@@ -80,6 +84,8 @@ def complete(
     reserved = min(MAX_TOKENS + HEALED_BYTES, engine.context_window_size // 2)
     budget = max(1, engine.context_window_size - reserved)
     before = place.context + place.text[: place.offset]
+    if not place.in_comment_or_string:
+        before = before[:-MOST_OF_GAP] + GAP.sub(r"\1 ", before[-MOST_OF_GAP:])
     asked = prompt.build(before, engine.vocabulary, budget, place.text[place.offset :])
     if asked is None:
         return Answer(reason=Reason.BLANK)
