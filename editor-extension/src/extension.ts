@@ -7,6 +7,7 @@ import { clientOptions, findInterpreter, languages, serverOptions } from "./serv
 import { setUp } from "./setup";
 import { createStatusBar, type Status, showMenu, toggle } from "./status";
 import { hideSurprise, toggleSurprise } from "./surprise";
+import { announce, offerExample, openExample, showAround } from "./welcome";
 
 let client: LanguageClient | undefined;
 
@@ -29,6 +30,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       const interpreter = await findInterpreter(context);
       if (!interpreter) {
         status.show({ state: "absent", message: "Lineahead has no server yet: click, then Set up." });
+        announce(context);
         return;
       }
       log.info(`server: ${interpreter}`);
@@ -76,7 +78,13 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       popup.ask();
       return vscode.commands.executeCommand("editor.action.triggerSuggest");
     }),
-    vscode.commands.registerCommand("lineahead.setUp", () => setUp(context, log, stop).then(restart)),
+    vscode.commands.registerCommand("lineahead.setUp", async () => {
+      const isThere = await setUp(context, log, stop, status.show);
+      await restart();
+      if (isThere) offerExample();
+    }),
+    vscode.commands.registerCommand("lineahead.showAround", () => showAround(context)),
+    vscode.commands.registerCommand("lineahead.example", openExample),
     vscode.commands.registerCommand("lineahead.restartServer", restart),
     vscode.commands.registerCommand("lineahead.showLog", () => log.show()),
     vscode.commands.registerCommand("lineahead.menu", () => showMenu(status.now())),

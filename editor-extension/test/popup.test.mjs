@@ -1,28 +1,16 @@
 // Which lists of completions the editor opens by itself.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
-import { build } from "esbuild";
+import { before, describe, it } from "node:test";
+import { load } from "./bundled.mjs";
 
 describe("a list of completions", () => {
   let Popup;
-  const folder = mkdtempSync(join(tmpdir(), "lineahead-popup-"));
   const asking = { document: "a.py", version: 7, endsWord: true, quickSuggestions: { other: "on" }, now: 1010 };
 
   before(async () => {
-    const outfile = join(folder, "popup.mjs");
-    await build({
-      entryPoints: [join(import.meta.dirname, "..", "src", "popup.ts")],
-      bundle: true,
-      format: "esm",
-      outfile,
-    });
-    ({ Popup } = await import(outfile));
+    ({ Popup } = await load("popup"));
   });
-  after(() => rmSync(folder, { recursive: true }));
 
   function changed() {
     const popup = new Popup();

@@ -55,14 +55,21 @@ async def did_change_configuration(server: LineaheadServer, params: types.DidCha
     await server.change_settings(settings["lineahead"] if isinstance(settings, dict) else settings)
 
 
+def did_change(server: LineaheadServer, params: types.DidChangeTextDocumentParams) -> None:
+    """Note that somebody types."""
+    server.showing.typed(params.text_document.uri)
+
+
 def did_close(server: LineaheadServer, params: types.DidCloseTextDocumentParams) -> None:
     """Forget what was not saved."""
     server.forget(params.text_document.uri)
 
 
 def did_change_notebook(server: LineaheadServer, params: types.DidChangeNotebookDocumentParams) -> None:
-    """Forget the cells that were removed."""
+    """Note in which cells somebody types; forget those that were removed."""
     cells = params.change.cells
+    for changed in (cells and cells.text_content) or ():
+        server.showing.typed(changed.document.uri)
     for cell in (cells and cells.structure and cells.structure.did_close) or ():
         server.forget(cell.uri)
 
@@ -89,8 +96,13 @@ async def completion(server: LineaheadServer, params: types.CompletionParams) ->
 async def inline_completion(
     server: LineaheadServer, params: types.InlineCompletionParams
 ) -> types.InlineCompletionList:
-    """The suggestions as ghost text."""
+    """The suggestions as ghost text; none where one has typed on before it is to be shown."""
+    document, after = params.text_document.uri, server.settings.show_after
+    number = server.showing.ask(document)
     asked, answer = await server.answer(params)
+    text = answer.suggestions[0].text if answer.suggestions else ""
+    if not await server.showing.rest(document, asked.place, text, number, after):
+        return types.InlineCompletionList([])
     items = [
         types.InlineCompletionItem(
             asked.prefix + suggestion.text,
@@ -158,6 +170,7 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     types.WORKSPACE_DID_CHANGE_WATCHED_FILES: (did_change_watched_files, None),
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: (did_change_workspace_folders, None),
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: (did_change_configuration, None),
+    types.TEXT_DOCUMENT_DID_CHANGE: (did_change, None),
     types.TEXT_DOCUMENT_DID_CLOSE: (did_close, None),
     types.NOTEBOOK_DOCUMENT_DID_CHANGE: (did_change_notebook, None),
     types.NOTEBOOK_DOCUMENT_DID_CLOSE: (did_close_notebook, None),

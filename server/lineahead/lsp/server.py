@@ -23,6 +23,7 @@ from lineahead.lsp.background import Background, show_progress
 from lineahead.lsp.project import Project
 from lineahead.lsp.pygls_mended import Protocol, Server
 from lineahead.lsp.requests import Asked, Completion, key_of
+from lineahead.lsp.showing import Showing
 from lineahead.lsp.state import State
 from lineahead.lsp.statistics import Statistics
 from lineahead.memory import mixture
@@ -60,6 +61,7 @@ class LineaheadServer(Server):
         self.fixed: dict[str, Any] = {}
         """Settings that no client changes."""
         self.statistics = Statistics()
+        self.showing = Showing()
         self.project = Project(
             self,
             vocabulary=lambda: self._engine.vocabulary if self._has_engine else None,
@@ -183,6 +185,7 @@ class LineaheadServer(Server):
     def forget(self, uri: str) -> None:
         """Drop what is kept for a document."""
         self._answers.forget(uri)
+        self.showing.forget(uri)
         self.project.closed(uri)
 
     async def perplexity(self, uri: str) -> dict[str, object]:
