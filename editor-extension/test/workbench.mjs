@@ -169,8 +169,11 @@ async function start(name, { installed = true, environment = {} }, leave) {
   });
   leave.unshift(() => browser.close());
   const page = browser.pages()[0] ?? (await browser.newPage());
-  await page.goto(`${url}/?folder=${paths.workspace}`);
-  await page.locator(".explorer-folders-view, .explorer-viewlet").first().waitFor({ timeout: 60_000 });
+  const load = async () => {
+    await page.goto(`${url}/?folder=${paths.workspace}`);
+    await page.locator(".explorer-folders-view, .explorer-viewlet").first().waitFor({ timeout: 60_000 });
+  };
+  await load();
 
   const press = async (...keys) => {
     for (const key of keys) await page.keyboard.press(key);
@@ -281,6 +284,10 @@ async function start(name, { installed = true, environment = {} }, leave) {
         milliseconds,
       );
     },
+    /** Press a button of a message. */
+    choose: (label) => page.locator(".notifications-toasts .monaco-button", { hasText: label }).first().click(),
+    /** The same window anew. */
+    reload: load,
     async stop() {
       for (const each of leave.splice(0)) await each();
     },

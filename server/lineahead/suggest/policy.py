@@ -22,9 +22,12 @@ from lineahead.suggest.silence import in_empty_block, silence
 
 MOST_SUGGESTIONS = 3
 WHOLE = 6  # characters that a whole line is worth more than its beginning: there is nothing left to do
-READING = 9  # characters: what it takes to read a suggestion, for who minds that as much as a wrong character
+READING = 6  # characters: what it takes to read a suggestion, for who minds that as much as a wrong character
 LEAST_OF_A_WORD = 4  # characters: who has less to go of a name types it
 ONE_WORD = re.compile(r"\W*\w*")
+# The model takes several blanks for the gap before a column of `=`, and `x =  ` would go on with another one.
+GAP = re.compile(r"([-=+*/%&|^~<>@!,:(\[{]|\b(?:and|or|not|in|is|if|else|for|lambda|return|yield|await))[ \t]{2,64}\Z")
+MOST_OF_GAP = 80  # characters
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ def gather(place: Place, settings: Settings, engine: Engine, stop: Callable[[], 
     reserved = min(MAX_TOKENS + HEALED_BYTES, engine.context_window_size // 2)
     budget = max(1, engine.context_window_size - reserved)
     before = place.context + place.text[: place.offset]
+    if not place.in_comment_or_string:
+        before = before[:-MOST_OF_GAP] + GAP.sub(r"\1 ", before[-MOST_OF_GAP:])
     asked = prompt.build(before, engine.vocabulary, budget, place.text[place.offset :])
     if asked is None:
         return None
