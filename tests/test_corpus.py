@@ -173,9 +173,6 @@ def test_the_report(repositories: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"validation_share": 1.0}, r"corpus\.validation_share: expected 0 or more"),
-        ({"near_duplicate_threshold": 80}, r"corpus\.near_duplicate_threshold: expected 0 \(off\) to 1"),
-        ({"limit": 0}, r"corpus\.limit: expected 1 or more"),
         ({"sources": ()}, r"corpus\.sources: expected at least one"),
         ({"sources": ("enviroment",)}, "found 'enviroment'"),
     ],

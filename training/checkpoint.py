@@ -8,7 +8,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -107,13 +107,12 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
 def _check_sizes(folder: Path, kind: str, model_config: Any, weights: dict[str, Tensor]) -> None:
     """Raise InputError for a configuration of another size than the weights, by arithmetic: nothing is allocated."""
     held, wrong = sum(tensor.numel() for tensor in weights.values()), f"{folder}/config.json"
-    for field in dataclasses.fields(model_config):
-        size = getattr(model_config, field.name)
-        if field.type not in (int, "int"):
-            continue
-        most = len(weights) if "layers" in field.name else MOST_HEADS if "heads" in field.name else MOST_SIZE
+    sizes = (name for name, of in get_type_hints(type(model_config)).items() if of is int)
+    for name in sizes:
+        size = getattr(model_config, name)
+        most = len(weights) if "layers" in name else MOST_HEADS if "heads" in name else MOST_SIZE
         if type(size) is not int or not 0 <= size <= most:
-            raise InputError(f"{wrong}: expected {field.name} from 0 to {most:,} for these weights, found {size!r}")
+            raise InputError(f"{wrong}: expected {name} from 0 to {most:,} for these weights, found {size!r}")
     with torch.device("meta"):
         model = MODELS[kind][0](model_config)
     asked = sum(parameter.numel() for parameter in model.parameters())

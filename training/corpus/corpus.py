@@ -16,6 +16,7 @@ from training.corpus.filters import Duplicates, Limits, Verdict, clean, judge, j
 from training.corpus.tally import CorpusReport
 from training.corpus.workers import Workers
 from training.errors import InputError
+from training.ranges import BelowOne, Count, Natural, Positive, Share
 
 _Inspected = tuple[Candidate, str]  # a candidate, and the reason that already puts it out
 
@@ -34,23 +35,23 @@ class CorpusConfig:
     split: Literal["project", "stream"] = "project"
     """"project": a project is either for training or for validation, by a hash of its name. "stream": all
     documents are for training here, and the end of the token stream is cut off for validation later on."""
-    validation_share: float = 0.05
+    validation_share: BelowOne = 0.05
     """The share of projects (or of the stream) that is kept for validation; 0 for none."""
-    max_line_length: int = 1000
+    max_line_length: Count = 1000
     """Characters; a file with a longer line is minified or data."""
-    max_mean_line_length: float = 100.0
+    max_mean_line_length: Positive = 100.0
     """Characters, over the lines that are not blank; as above."""
-    max_bytes: int = 500_000
+    max_bytes: Count = 500_000
     """Longer files are data or generated, as a rule."""
-    min_bytes: int = 128
+    min_bytes: Natural = 128
     """Shorter files hold nothing to learn from."""
-    near_duplicate_threshold: float = 0.8
+    near_duplicate_threshold: Share = 0.8
     """Files this alike (Jaccard similarity of their sets of 5-word shingles) count as one; 0 keeps them all."""
     content_column: str = "content"
     """The column (or key) of Parquet, JSONL and hub rows that holds the text."""
     downloads: str = "runs/downloads"
     """Where the wheels of "packages:FILE" are kept."""
-    limit: int | None = None
+    limit: Count | None = None
     """Stop after so many documents."""
 
 
@@ -71,16 +72,6 @@ def split_of(project: str, validation_share: float) -> str:
 
 
 def _check(config: CorpusConfig) -> None:
-    if not 0 <= config.validation_share < 1:
-        raise InputError(
-            f"corpus.validation_share: expected 0 or more and less than 1, found {config.validation_share}"
-        )
-    if not 0 <= config.near_duplicate_threshold <= 1:
-        raise InputError(
-            f"corpus.near_duplicate_threshold: expected 0 (off) to 1, found {config.near_duplicate_threshold}"
-        )
-    if config.limit is not None and config.limit < 1:
-        raise InputError(f"corpus.limit: expected 1 or more documents, found {config.limit}")
     if not config.sources:
         raise InputError(f"corpus.sources: expected at least one of {sources.KINDS}; found none")
     for source in config.sources:
