@@ -19,7 +19,7 @@ from tokenizers import Tokenizer as HuggingFaceTokenizer
 
 from training import format, prompts
 from training.errors import InputError
-from training.files import write_text_atomically
+from training.files import write_atomically, write_text_atomically
 from training.format import DOCUMENT_END, DOCUMENT_START
 
 CODEBERT = "microsoft/codebert-base"
@@ -125,7 +125,7 @@ class CodeBERTTokenizer:
 
     def save(self, folder: Path) -> None:
         """Write CodeBERT's own tokenizer.json, and vocabulary.json with its ids in the order of ours."""
-        self._tokenizer.save(str(folder / format.TOKENIZER))
+        write_atomically(folder / format.TOKENIZER, lambda path: self._tokenizer.save(str(path)))
         about = {"tokenizer": CODEBERT, "to_codebert": self.to_codebert.tolist()}
         write_text_atomically(folder / format.VOCABULARY, json.dumps(about) + "\n")
 
