@@ -35,7 +35,7 @@ class BPETokenizer:
     """Byte-level BPE, kept in the `tokenizers` library's own format (tokenizer.json)."""
 
     def __init__(self, tokenizer: HuggingFaceTokenizer) -> None:
-        tokenizer.encode_special_tokens = True  # "<|endoftext|>" in a source file is just characters
+        format.mark_control_tokens(tokenizer)
         self._tokenizer = tokenizer
 
     @property

@@ -95,14 +95,17 @@ def train(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
 
 def load(folder: Path) -> Tokenizer:
     """Open the tokenizer in a checkpoint folder: the re-indexed one where there is a vocabulary.json."""
-    path = folder / format.TOKENIZER
+    reindexed = (folder / format.VOCABULARY).exists()
+    path = folder / format.CODEBERT_TOKENIZER
+    if not reindexed or not path.exists():  # it was called tokenizer.json, too, once
+        path = folder / format.TOKENIZER
     if not path.exists():
         raise InputError(f"{folder}: expected a {format.TOKENIZER} beside the weights, found none")
     try:
         tokenizer = HuggingFaceTokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception
         raise InputError(f"{path}: not a tokenizer that can be read ({error}); copy it again from its source") from None
-    if (folder / format.VOCABULARY).exists():
+    if reindexed:
         return codebert.load(folder, tokenizer)
     return bpe.BPETokenizer(tokenizer)
 

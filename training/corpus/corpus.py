@@ -36,7 +36,7 @@ class CorpusConfig:
 
     sources: tuple[str, ...] = ("environment",)
     """Each one of: "environment" (the Python code of the running interpreter); a folder; a .csv file or the URL
-    of one (no header, a document a row, in the first column); a .parquet, .jsonl or .jsonl.gz file;
+    of one (a document a row, in the first column, or in the content column where a header names it); a .parquet, .jsonl or .jsonl.gz file;
     "packages:FILE" (a list of names, one a line, whose wheels pip downloads); "hub:DATASET[:CONFIG]" (a data set
     of the Hugging Face hub, streamed; needs the extra `hub`)."""
     licences: Literal["any", "permissive"] = "any"
@@ -57,7 +57,7 @@ class CorpusConfig:
     near_duplicate_threshold: Share = 0.8
     """Files this alike (Jaccard similarity of their sets of 5-word shingles) count as one; 0 keeps them all."""
     content_column: str = "content"
-    """The column (or key) of Parquet, JSONL and hub rows that holds the text."""
+    """The column (or key) of CSV with a header, Parquet, JSONL and hub rows that holds the text."""
     downloads: str = "runs/downloads"
     """Where the wheels of "packages:FILE" are kept."""
     limit: Count | None = None
