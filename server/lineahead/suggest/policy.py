@@ -25,7 +25,7 @@ MAX_BYTES = 120  # of a line
 MOST_SUGGESTIONS = 3
 WHOLE = 4  # characters that a whole line is worth more than its beginning: there is nothing left to do
 # What goes on: an operator, or a word that stands before an operand.
-HALF = re.compile(r"(?:\s*(?:[-=+*/%&|^<>~@!.]+|\b(?:and|or|not|in|is|if|else|for|lambda)))+\s{0,8}\Z")
+HALF = re.compile(r"(?:\s*(?:[-=+*/%&|^<>~@!.]++|\b(?:and|or|not|in|is|if|else|for|lambda)))+\s{0,8}\Z")
 ATTEMPTS = (None, *(Sampling(seed=seed) for seed in range(6)))  # the likeliest, then drawn ones
 
 WORD_END = re.compile(r"\w+\Z")
