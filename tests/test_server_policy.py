@@ -15,6 +15,7 @@ from lineahead.place import Place
 from lineahead.settings import Settings
 from lineahead.suggest.candidates import MAX_BYTES
 from lineahead.suggest.checks import repeats_neighbours
+from lineahead.suggest.ends import HALF
 from lineahead.suggest.fitting import before_closers, closed_part
 from lineahead.suggest.policy import Suggestion, complete
 
@@ -114,6 +115,13 @@ def test_a_line_that_goes_on_and_on_is_cut_behind_a_word() -> None:
     assert MAX_BYTES / 2 < len(suggestion.text) <= MAX_BYTES
     assert re.search(r"\b1\d\d,\Z", suggestion.text)
     assert complete_line("x = ", 4, ScriptedEngine("1" * 1000)) is None
+
+
+@pytest.mark.parametrize("drawn", ["=" * 70, "-*" * 35, "- " * 35, "." * 70, " not" * 17])
+def test_a_drawn_line_takes_no_longer_than_another(drawn: str) -> None:
+    """A pattern that tries every way to cut a run of operators would take years here; pytest's timeout is the guard."""
+    assert HALF.sub("", f'print("{drawn}"') == f'print("{drawn}"'
+    assert HALF.sub("", f"a{drawn}") == "a"
 
 
 def test_bytes_that_are_no_text_end_the_line() -> None:

@@ -8,7 +8,7 @@ from lineahead.suggest.candidates import Candidate
 from lineahead.suggest.fitting import before_runaway, fitting
 
 # What goes on: an operator, or a word that stands before an operand.
-HALF = re.compile(r"(?:\s*(?:[-=+*/%&|^<>~@!.]+|\b(?:and|or|not|in|is|if|else|for|lambda)))+\s{0,8}\Z")
+HALF = re.compile(r"(?:\s*(?:[-=+*/%&|^<>~@!.]++|\b(?:and|or|not|in|is|if|else|for|lambda)))+\s{0,8}\Z")
 WORD_END = re.compile(r"\w+\Z")
 
 
