@@ -36,7 +36,8 @@ class CorpusConfig:
 
     sources: tuple[str, ...] = ("environment",)
     """Each one of: "environment" (the Python code of the running interpreter); a folder; a .csv file or the URL
-    of one (a document a row, in the first column, or in the content column where a header names it); a .parquet, .jsonl or .jsonl.gz file;
+    of one (a document a row, in the first column, or in the content column where a header names it); a .parquet,
+    .jsonl or .jsonl.gz file;
     "packages:FILE" (a list of names, one a line, whose wheels pip downloads); "hub:DATASET[:CONFIG]" (a data set
     of the Hugging Face hub, streamed; needs the extra `hub`)."""
     licences: Literal["any", "permissive"] = "any"
