@@ -1,4 +1,4 @@
-"""Requests on disk, for a person who switched that on: `save` one, and `replay` them to see the same suggestions."""
+"""Requests on disk, for a person who switched that on: `save` one, and `ask_again` to see the same suggestions."""
 
 import json
 import os
@@ -161,7 +161,9 @@ def _append(file: Path, line: bytes) -> None:
         os.close(descriptor)
 
 
-def replay(file: Path, engine: Engine, judgement: Judgement = DEFAULT) -> Iterator[tuple[Place, list[str], list[str]]]:
+def ask_again(
+    file: Path, engine: Engine, judgement: Judgement = DEFAULT
+) -> Iterator[tuple[Place, list[str], list[str]]]:
     """Each saved place, the suggestions of then and those of now, for the engine that it was asked of.
 
     Requests that were cancelled are left out. Raises ValueError for a line that `save` did not write.
