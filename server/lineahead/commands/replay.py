@@ -89,11 +89,8 @@ class Typist:
             place, answer = here, known
             suggested = answer.suggestions[0].text if answer.suggestions and in_time else ""
             done.keys += 1
-            if (
-                len(suggested) >= LEAST_ACCEPTED
-                and text.startswith(suggested, offset)
-                and offset + len(suggested) <= end
-            ):
+            after = offset + len(suggested)
+            if len(suggested) >= LEAST_ACCEPTED and text.startswith(suggested, offset) and after <= end:
                 done.accepted += 1
                 done.by_tab += len(suggested)
                 offset = after
@@ -112,11 +109,8 @@ class Typist:
 def parts(paths: list[Path], keys: int, choose: random.Random) -> Iterator[tuple[Path, str, int, int]]:
     """Random parts of Python files, of as many characters each as one types in some minutes."""
     files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))]
-    texts = {
-        file: file.read_text(encoding="utf-8", errors="replace")
-        for file in files
-        if 0 < file.stat().st_size <= MOST_BYTES
-    }
+    files = [file for file in files if 0 < file.stat().st_size <= MOST_BYTES]
+    texts = {file: file.read_text(encoding="utf-8", errors="replace") for file in files}
     files = [file for file in texts if is_learnable(file.name, texts[file])]
     while files:
         text = texts[file := choose.choice(files)].replace("\r\n", "\n")
@@ -163,9 +157,8 @@ def main(arguments: list[str] | None = None) -> int:
         typist = Typist(engine, memory, replace(Settings(), confidence=options.confidence), judges, options.pace)
         done = Typed()
         for file, text, start, end in parts(options.paths, options.part, random.Random(options.seed)):
-            done += typist.type(
-                text, str(file.resolve()), start, min(end, start + options.characters - done.characters)
-            )
+            left = options.characters - done.characters
+            done += typist.type(text, str(file.resolve()), start, min(end, start + left))
             print(f"\r{done.characters:,} of {options.characters:,} characters", end="", file=sys.stderr, flush=True)
             if done.characters >= options.characters:
                 break

@@ -161,9 +161,11 @@ def _append(file: Path, line: bytes) -> None:
         os.close(descriptor)
 
 
-def ask_again(
-    file: Path, engine: Engine, judgement: Judgement = DEFAULT
-) -> Iterator[tuple[Place, list[str], list[str]]]:
+Again = tuple[Place, list[str], list[str]]
+"""A place, the suggestions of then and those of now."""
+
+
+def ask_again(file: Path, engine: Engine, judgement: Judgement = DEFAULT) -> Iterator[Again]:
     """Each saved place, the suggestions of then and those of now, for the engine that it was asked of.
 
     Requests that were cancelled are left out. Raises ValueError for a line that `save` did not write.
