@@ -19,6 +19,7 @@ class RawClient:
         environment: dict[str, str] | None = None,
         root: Path | None = None,
         process_id: int | None = None,
+        able: dict[str, object] | None = None,
     ) -> None:
         self.process = subprocess.Popen(
             command or SERVER,
@@ -29,9 +30,14 @@ class RawClient:
         )
         self.heard: list[dict[str, Any]] = []
         self._number = 0
-        able: dict[str, object] = {"notebookDocument": {"synchronization": {}}}
+        capabilities = {"notebookDocument": {"synchronization": {}}, **(able or {})}
         uri = root.as_uri() if root else None
-        parameters = {"processId": process_id, "rootUri": uri, "capabilities": able, "initializationOptions": options}
+        parameters = {
+            "processId": process_id,
+            "rootUri": uri,
+            "capabilities": capabilities,
+            "initializationOptions": options,
+        }
         self.capabilities = self.ask("initialize", parameters)["result"]["capabilities"]
         self.tell("initialized", {})
 

@@ -5,6 +5,7 @@ import ast
 import pyflakes.checker
 import pytest
 
+from lineahead.memory.memory import NO_MEMORY
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.suggest import names
@@ -23,7 +24,7 @@ FILES = {
 
 
 def judged(text: str, line: str) -> Reason | None:
-    return objection(Place(text, len(text)), line, True, lambda _: False)
+    return objection(Place(text, len(text)), line, True, NO_MEMORY)
 
 
 @pytest.mark.parametrize("kind", FILES)

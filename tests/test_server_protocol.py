@@ -94,6 +94,59 @@ def test_an_item_of_several_lines_shows_one_and_inserts_all_as_they_are() -> Non
     assert item.text_edit.new_text == "a = 1\n    return a"
 
 
+@pytest.mark.parametrize(
+    ("text", "word", "typed", "fits"),
+    [
+        ("ortError:", "Imp", "Imp", True),
+        ("ortError:", "Imp", "ImportError", True),
+        ("ortError:", "Imp", "ImportError:", False),
+        (")", "", "", True),
+        (")", "", ")", False),
+        ("a = 1\n    return a", "", "a =", True),
+        ("a = 1\n    return a", "", "a = 1", False),
+        ("\n    return a", "else:", "else:", True),
+    ],
+)
+def test_an_item_that_is_typed_out_is_no_longer_in_the_list(text: str, word: str, typed: str, fits: bool) -> None:
+    item = completion_item(Suggestion(text, word), 0, types.Position(0, len(word)), PositionCodec())
+    assert item.filter_text is not None
+    assert item.filter_text.startswith(typed) is fits
+
+
+GHOST_TEXT: dict[str, object] = {"textDocument": {"inlineCompletion": {}}}
+INVOKED, TRIGGER_CHARACTER, INCOMPLETE = 1, 2, 3
+
+
+@pytest.mark.parametrize(
+    ("able", "setting", "listed"),
+    [
+        (GHOST_TEXT, None, {INVOKED, INCOMPLETE}),
+        (GHOST_TEXT, "whenAsked", {INVOKED, INCOMPLETE}),
+        (GHOST_TEXT, "always", {INVOKED, TRIGGER_CHARACTER, INCOMPLETE}),
+        (GHOST_TEXT, "never", set()),
+        ({}, None, {INVOKED, TRIGGER_CHARACTER, INCOMPLETE}),
+        ({}, "whenAsked", {INVOKED, TRIGGER_CHARACTER, INCOMPLETE}),
+        ({}, "never", set()),
+    ],
+)
+def test_the_list_holds_what_ghost_text_shows_only_when_asked(
+    able: dict[str, object], setting: str | None, listed: set[int]
+) -> None:
+    client = RawClient(options={**OPTIONS, **({"completionList": setting} if setting else {})}, able=able)
+    client.wait_ready()
+    client.open(URI, TEXT)
+    answered = set()
+    for kind in (INVOKED, TRIGGER_CHARACTER, INCOMPLETE):
+        params = {**client.place(URI, 4, 7), "context": {"triggerKind": kind}}
+        result = client.ask("textDocument/completion", params)["result"]
+        assert result["isIncomplete"] is bool(result["items"])
+        if result["items"]:
+            answered.add(kind)
+    assert answered == listed
+    assert client.ghost(URI, 4, 7)  # whatever becomes of the list
+    assert client.close() == 0
+
+
 def test_ghost_text_goes_on_from_the_selected_item_of_the_popup(server: RawClient) -> None:
     server.open(URI, TEXT[:-2])  # "if __" and the popup has "__name__" selected
     span = {"start": {"line": 4, "character": 3}, "end": {"line": 4, "character": 5}}

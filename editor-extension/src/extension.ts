@@ -2,16 +2,19 @@
 
 import * as vscode from "vscode";
 import { LanguageClient, State } from "vscode-languageclient/node";
+import { Popup } from "./popup";
 import { clientOptions, findInterpreter, languages, serverOptions } from "./server";
 import { setUp } from "./setup";
 import { createStatusBar, type Status, showMenu, toggle } from "./status";
 import { hideSurprise, toggleSurprise } from "./surprise";
+import { announce, offerExample, openExample, showAround } from "./welcome";
 
 let client: LanguageClient | undefined;
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const log = vscode.window.createOutputChannel("Lineahead", { log: true });
   const status = createStatusBar();
+  const popup = new Popup();
   context.subscriptions.push(log, status);
 
   async function stop(): Promise<void> {
@@ -27,6 +30,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       const interpreter = await findInterpreter(context);
       if (!interpreter) {
         status.show({ state: "absent", message: "Lineahead has no server yet: click, then Set up." });
+        announce(context);
         return;
       }
       log.info(`server: ${interpreter}`);
@@ -34,7 +38,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
         "lineahead",
         "Lineahead",
         serverOptions(interpreter, context),
-        clientOptions(log),
+        clientOptions(log, popup),
       );
       client = started;
       started.onNotification("lineahead/status", (now: Status) => status.show(now));
@@ -70,7 +74,17 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     alias("acceptLine", "editor.action.inlineSuggest.acceptNextLine"),
     alias("next", "editor.action.inlineSuggest.showNext"),
     alias("previous", "editor.action.inlineSuggest.showPrevious"),
-    vscode.commands.registerCommand("lineahead.setUp", () => setUp(context, log, stop).then(restart)),
+    vscode.commands.registerCommand("lineahead.list", () => {
+      popup.ask();
+      return vscode.commands.executeCommand("editor.action.triggerSuggest");
+    }),
+    vscode.commands.registerCommand("lineahead.setUp", async () => {
+      const isThere = await setUp(context, log, stop, status.show);
+      await restart();
+      if (isThere) offerExample();
+    }),
+    vscode.commands.registerCommand("lineahead.showAround", () => showAround(context)),
+    vscode.commands.registerCommand("lineahead.example", openExample),
     vscode.commands.registerCommand("lineahead.restartServer", restart),
     vscode.commands.registerCommand("lineahead.showLog", () => log.show()),
     vscode.commands.registerCommand("lineahead.menu", () => showMenu(status.now())),

@@ -96,6 +96,58 @@ describe("VS Code", { timeout: 400_000 }, () => {
     await code.save("popup.py", `${STACK}self.items.${ghost}\n`);
   });
 
+  it("leaves the list to others while one types, and has its suggestion there when asked", async () => {
+    // Words of the file are in the list: what follows `Imp` is there without us, and our `ImportError:` is not.
+    const row = (text) => code.page.locator(".suggest-widget.visible .monaco-list-row", { hasText: text }).first();
+    const whatever = { "editor.quickSuggestions": { other: "on" } }; // also where ghost text is
+    code.writeMachineSettings(whatever);
+    await code.open("asked.py", `import_map = 1\n${IMPORT}‸\n`);
+    await code.type("except ");
+    await code.waitForGhost();
+    await code.type("Imp");
+    await row("import_map").waitFor();
+    await sleep(500);
+    assert.equal(await row("ImportError:").count(), 0);
+    await code.picture("list-of-others");
+    await code.press("Escape", "Control+Space");
+    await row("ImportError:").waitFor();
+    await code.type("ort");
+    await row("ImportError:").waitFor(); // it was asked for, and is gone on with
+    await code.press("Escape", "Escape");
+    code.writeMachineSettings({ ...whatever, "lineahead.completionList": "always" });
+    await code.open("always.py", `import_map = 1\n${IMPORT}‸\n`);
+    await code.type("except Imp");
+    await row("ImportError:").waitFor();
+    code.writeMachineSettings({});
+    await code.press("Escape", "Escape");
+  });
+
+  it("gives Enter back once what the list offered is typed out", async () => {
+    await code.open("typed-out.py", `${IMPORT}‸\n`);
+    await code.type("except ");
+    await code.waitForGhost();
+    await code.press("Control+Space");
+    await code.page.locator(".suggest-widget.visible .monaco-list-row", { hasText: "ImportError:" }).first().waitFor();
+    await code.type("ImportError:");
+    await until("no list", async () => !(await code.page.locator(".suggest-widget.visible").count()));
+    await code.press("Enter");
+    await code.type("pass");
+    await code.press("Escape");
+    await code.save("typed-out.py", `${IMPORT}except ImportError:\n    pass\n`);
+  });
+
+  it("indents by Tab on a blank line where nothing is shown", async () => {
+    await code.open("blank.py", "def main():\n    ‸\n");
+    await code.menu("Snooze for 5 minutes");
+    await code.waitForStatus("snoozed");
+    await code.focused();
+    await code.press("Tab");
+    await code.type("pass");
+    await code.save("blank.py", "def main():\n        pass\n");
+    await code.menu("Wake");
+    await code.waitForStatus("ready");
+  });
+
   it("offers several suggestions when it is asked by name, and cycles through them", async () => {
     await code.open("cycle.py", `${MAIN}‸\n`);
     await code.type("if __name__ == ");

@@ -170,8 +170,11 @@ async function start(name, { installed = true, environment = {}, workspace, sett
   });
   leave.unshift(() => browser.close());
   const page = browser.pages()[0] ?? (await browser.newPage());
-  await page.goto(`${url}/?folder=${paths.workspace}`);
-  await page.locator(".explorer-folders-view, .explorer-viewlet").first().waitFor({ timeout: 60_000 });
+  const load = async () => {
+    await page.goto(`${url}/?folder=${paths.workspace}`);
+    await page.locator(".explorer-folders-view, .explorer-viewlet").first().waitFor({ timeout: 60_000 });
+  };
+  await load();
 
   const press = async (...keys) => {
     for (const key of keys) await page.keyboard.press(key);
@@ -282,6 +285,10 @@ async function start(name, { installed = true, environment = {}, workspace, sett
         milliseconds,
       );
     },
+    /** Press a button of a message. */
+    choose: (label) => page.locator(".notifications-toasts .monaco-button", { hasText: label }).first().click(),
+    /** The same window anew. */
+    reload: load,
     async stop() {
       for (const each of leave.splice(0)) await each();
     },

@@ -375,7 +375,7 @@ def name_of(uri: str) -> str:
     return to_fs_path(uri) or uri if uri.startswith("file:") else uri
 
 
-OPTIONS: dict[str, object] = {"enable": {"*": True}, "debounce": 0, "commentsAndStrings": "always"}
+OPTIONS: dict[str, object] = {"enable": {"*": True}, "debounce": 0, "showAfter": 0, "commentsAndStrings": "always"}
 
 
 def fuzz(steps: int) -> int:

@@ -13,6 +13,7 @@ from lineahead.lsp.requests import Asked
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
+from lineahead.suggest.judgement import DEFAULT
 from lineahead.suggest.policy import Answer, complete
 from lineahead.suggest.request_log import Recording, save
 from lineahead.suggest.reuse import after_acceptance, reuse
@@ -29,6 +30,8 @@ class Answers:
     def __init__(self, project: Project, tell_problem: Callable[[str], None]) -> None:
         self.thread = Background("generate")
         """Everything that asks the engine runs here."""
+        self.judgement = DEFAULT
+        """How likely what the engine's model suggests is right."""
         self._project, self._tell_problem = project, tell_problem
         self._newest: dict[tuple[str, str], threading.Event] = {}  # by kind of request and document
         self._answers: dict[str, tuple[Place, Answer]] = {}
@@ -99,13 +102,14 @@ class Answers:
                 return False, Answer(reason=Reason.CANCELLED)
         if same := self._known(document, place):  # popup and ghost text ask together
             return False, same
-        memory, age = self._project.memory, self._age
+        memory, judgement, age = self._project.memory, self.judgement, self._age
         recording = Recording(memory) if settings.log else None
         ends, left_out = within(TIME_BUDGET, stop.is_set), self._project.left_out(asked.file)
 
         def compute() -> Answer:
-            reason = left_out()
-            return Answer(reason=reason) if reason else complete(place, settings, engine, ends, recording or memory)
+            if reason := left_out():
+                return Answer(reason=reason)
+            return complete(place, settings, engine, ends, recording or memory, judgement)
 
         answer = await asyncio.wrap_future(self.thread.submit(compute))
         if recording:
@@ -122,7 +126,7 @@ class Answers:
     ) -> None:
         """Compute what will be asked if the suggestion is accepted, while nobody asks for anything else."""
         try:
-            answer = complete(place, settings, engine, stop.is_set, self._project.memory)
+            answer = complete(place, settings, engine, stop.is_set, self._project.memory, self.judgement)
             with self._lock:
                 if not stop.is_set() and age == self._age:
                     self._ahead[document] = (place, answer)

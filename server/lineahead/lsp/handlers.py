@@ -57,8 +57,9 @@ async def did_change_configuration(server: LineaheadServer, params: types.DidCha
 
 
 def did_change(server: LineaheadServer, params: types.DidChangeTextDocumentParams) -> None:
-    """Note where the person writes."""
+    """Note where the person writes, and that they do."""
     server.project.wrote(params.text_document.uri, params.content_changes)
+    server.showing.typed(params.text_document.uri)
 
 
 def did_close(server: LineaheadServer, params: types.DidCloseTextDocumentParams) -> None:
@@ -67,10 +68,11 @@ def did_close(server: LineaheadServer, params: types.DidCloseTextDocumentParams)
 
 
 def did_change_notebook(server: LineaheadServer, params: types.DidChangeNotebookDocumentParams) -> None:
-    """Note where the person writes, and forget the cells that were removed."""
+    """Note where the person writes, and that they do; forget the cells that were removed."""
     cells = params.change.cells
     for text in (cells and cells.text_content) or ():
         server.project.wrote(text.document.uri, text.changes)
+        server.showing.typed(text.document.uri)
     for cell in (cells and cells.structure and cells.structure.did_close) or ():
         server.forget(cell.uri)
 
@@ -83,6 +85,8 @@ def did_close_notebook(server: LineaheadServer, params: types.DidCloseNotebookDo
 
 async def completion(server: LineaheadServer, params: types.CompletionParams) -> types.CompletionList:
     """The suggestions as a list; incomplete, since another character may mean another line."""
+    if not server.lists(params.context):
+        return types.CompletionList(is_incomplete=False, items=[])
     asked, answer = await server.answer(params)
     codec = server.workspace.position_codec
     items = [
@@ -95,8 +99,13 @@ async def completion(server: LineaheadServer, params: types.CompletionParams) ->
 async def inline_completion(
     server: LineaheadServer, params: types.InlineCompletionParams
 ) -> types.InlineCompletionList:
-    """The suggestions as ghost text."""
+    """The suggestions as ghost text; none where one has typed on before it is to be shown."""
+    document, after = params.text_document.uri, server.settings.show_after
+    number = server.showing.ask(document)
     asked, answer = await server.answer(params)
+    text = answer.suggestions[0].text if answer.suggestions else ""
+    if not await server.showing.rest(document, asked.place, text, number, after):
+        return types.InlineCompletionList([])
     items = [
         types.InlineCompletionItem(
             asked.prefix + suggestion.text,
@@ -200,11 +209,13 @@ def completion_item(
     """An item that replaces the word at the cursor by itself and the suggestion: clients filter by that word."""
     start = types.Position(cursor.line, cursor.character - codec.client_num_units(suggestion.word))
     text = suggestion.word + suggestion.text
+    # Of the first line, without its last character: once all of it is typed it fits no more, and Enter is the person's.
+    fits = max(text.partition("\n")[0][:-1], suggestion.word, key=len)
     return types.CompletionItem(
         label=text.strip().partition("\n")[0],
         kind=types.CompletionItemKind.Text,
         detail=f"lineahead {suggestion.confidence:.0%}",
-        filter_text=text,
+        filter_text=fits,
         sort_text=f"{rank:03}",
         text_edit=types.TextEdit(types.Range(start, cursor), text),
         insert_text_mode=types.InsertTextMode.AsIs,  # further lines bring their indentation along

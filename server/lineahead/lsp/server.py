@@ -23,11 +23,13 @@ from lineahead.lsp.background import Background, show_progress
 from lineahead.lsp.project import Project
 from lineahead.lsp.pygls_mended import Protocol, Server
 from lineahead.lsp.requests import Asked, Completion, key_of
+from lineahead.lsp.showing import Showing
 from lineahead.lsp.state import State
 from lineahead.lsp.statistics import Statistics
 from lineahead.memory import mixture
 from lineahead.place import Place
 from lineahead.reasons import Reason
+from lineahead.suggest import judgement
 from lineahead.suggest.policy import Answer
 from lineahead.suggest.surprise import Line, report, surprise
 
@@ -60,6 +62,7 @@ class LineaheadServer(Server):
         self.fixed: dict[str, Any] = {}
         """Settings that no client changes."""
         self.statistics = Statistics()
+        self.showing = Showing()
         self.project = Project(
             self,
             vocabulary=lambda: self._engine.vocabulary if self._has_engine else None,
@@ -96,9 +99,11 @@ class LineaheadServer(Server):
         progress = asyncio.create_task(show_progress(self, loading, "loading the model"))
         try:
             await asyncio.wrap_future(loading)
-            gate, problem = mixture.read(Path(folder).expanduser() if folder else self._default_model)
-            if problem:
-                self.tell_problem(problem)
+            model = Path(folder).expanduser() if folder else self._default_model
+            gate, problem = mixture.read(model)
+            self._answers.judgement, another = judgement.read(model)
+            for told in filter(None, (problem, another)):
+                self.tell_problem(told)
             self.project.trust(gate)
             self.project.index()  # what was read before belongs to another model
             logger.info(READY)
@@ -183,6 +188,7 @@ class LineaheadServer(Server):
     def forget(self, uri: str) -> None:
         """Drop what is kept for a document."""
         self._answers.forget(uri)
+        self.showing.forget(uri)
         self.project.closed(uri)
 
     async def perplexity(self, uri: str) -> dict[str, object]:
@@ -203,6 +209,18 @@ class LineaheadServer(Server):
         while more := await asyncio.wrap_future(self._answers.thread.submit(lambda: next(windows, None))):
             lines += more
         return report(lines)
+
+    def lists(self, context: types.CompletionContext | None) -> bool:
+        """Whether a list of completions has suggestions: what is ghost text already comes only when asked for."""
+        text_document = self.client_capabilities.text_document
+        has_ghost_text = text_document is not None and text_document.inline_completion is not None
+        match self.settings.completion_list:
+            case "whenAsked" if has_ghost_text:
+                # A list that is gone on with was ours: what is not listed is never told to be incomplete.
+                return context is None or context.trigger_kind != types.CompletionTriggerKind.TriggerCharacter
+            case "never":
+                return False
+        return True
 
     async def answer(self, params: Completion) -> tuple[Asked, Answer]:
         """Ask the policy; returns what was asked about, too.

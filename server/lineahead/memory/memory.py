@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from lineahead.engine.engine import Recall
 from lineahead.engine.vocabulary import Vocabulary
+from lineahead.memory.lines import Line, lines
 from lineahead.memory.mixture import DEFAULT, Context, Gate, context, mix
+from lineahead.memory.modules import exports
 from lineahead.memory.ngrams import NGrams
 from lineahead.place import MOST_OF_A_WORD, Place
 
@@ -38,8 +40,16 @@ class Memory(Protocol):
         """What this code says about the next token at a place; None if it never says anything."""
         ...
 
+    def lines(self, place: Place, vocabulary: Vocabulary, context: Sequence[int], required: bytes) -> list[Line]:
+        """The lines that stood behind the same tokens before, as `lines` finds them."""
+        ...
+
     def knows(self, word: str) -> bool:
         """Whether a word stands in any of the texts."""
+        ...
+
+    def exports(self, module: str, importer: str) -> frozenset[str] | None:
+        """The names that `from MODULE import …` finds in a file of this path; None where that is not known."""
         ...
 
 
@@ -49,9 +59,16 @@ class NoMemory:
     def recall(self, _place: Place, _vocabulary: Vocabulary) -> None:
         """Nothing is known."""
 
+    def lines(self, *_: object) -> list[Line]:
+        """No line is known."""
+        return []
+
     def knows(self, _word: str) -> bool:
         """No word is known."""
         return False
+
+    def exports(self, _module: str, _importer: str) -> None:
+        """No module is known."""
 
 
 NO_MEMORY = NoMemory()
@@ -70,6 +87,13 @@ class Index:
     def starts(self) -> NDArray[np.int64]:
         """Where each text begins, in their order."""
         return np.array([span.start for _, span in self.texts.values()], dtype=np.int64)
+
+    def own(self, name: str) -> range:
+        """The tokens of a text and the one behind, which follows only there."""
+        if name not in self.texts:
+            return range(0)
+        _, span = self.texts[name]
+        return range(span.start, span.stop + 1)
 
     def forget(self, name: str, characters: range) -> None:
         """Let what stands in this part of a text be found no more."""
@@ -157,6 +181,12 @@ class ProjectMemory:
         whole = re.compile(rf"\b{re.escape(word)}\b")
         return any(word in text and whole.search(text) for _, text in self._all())
 
+    def exports(self, module: str, importer: str) -> frozenset[str] | None:
+        """See `Memory.exports`."""
+        with self._lock:
+            texts = dict(self._texts)
+        return exports(module, importer, texts, texts.__getitem__)
+
     def index(self, vocabulary: Vocabulary) -> None:
         """Let `recall` know what is remembered now. A megabyte of new text takes half a second, known text little."""
         with self._indexing:
@@ -188,14 +218,19 @@ class ProjectMemory:
         contexts, gate = self.contexts(place, vocabulary), self.gate
         return lambda tokens, prediction: mix(contexts(tokens), gate, prediction)
 
+    def lines(self, place: Place, vocabulary: Vocabulary, context: Sequence[int], required: bytes) -> list[Line]:
+        """See `Memory.lines`."""
+        index, own = self._index, self._around(place, vocabulary)
+        sources = [(own, range(0))]
+        if index and index.vocabulary is vocabulary:
+            sources.append((index.ngrams, index.own(place.path)))
+        return lines(sources, context, required, vocabulary)
+
     def contexts(self, place: Place, vocabulary: Vocabulary) -> Callable[[Sequence[int]], Iterator[Context]]:
         """What followed given tokens elsewhere in the project, in this folder and in this file, by length."""
         index, own = self._index, self._around(place, vocabulary)
         known = index if index and index.vocabulary is vocabulary else None
-        skipped = range(0)
-        if known and place.path in known.texts:
-            _, span = known.texts[place.path]
-            skipped = range(span.start, span.stop + 1)  # what comes after it follows only there
+        skipped = known.own(place.path) if known else range(0)
         near = known.near(place.path) if known else np.zeros(0, dtype=bool)
 
         def contexts(tokens: Sequence[int]) -> Iterator[Context]:

@@ -28,8 +28,8 @@ def fitting(place: Place, text: str, ended: bool) -> tuple[str, bool]:
     first, *more = re.split(r"\r\n|\r|\n", text)
     line_ended = ended or bool(more)
     first = first.splitlines()[0] if first else ""
-    if runaway := RUNAWAY.search(first):
-        first, line_ended = first[: runaway.end(1)], False
+    if (sane := before_runaway(first)) != first:
+        first, line_ended = sane, False
     rest = place.line_after.strip()
     part = before_closers(first, rest)
     if not CLOSERS.issuperset(rest[:MOST_OF_REST]) and rest in part:  # code follows, and was asked for all the same
@@ -58,6 +58,16 @@ def _whole_lines(typed: str, lines: list[str]) -> list[str]:
     while len(kept) > 1 and not parses(dedent(typed + "\n".join(kept))):
         kept.pop()
     return kept
+
+
+def before_runaway(line: str) -> str:
+    """A line without what it says again and again at once.
+
+    >>> before_runaway("path.parent.parent.parent")
+    'path.parent'
+    """
+    runaway = RUNAWAY.search(line)
+    return line[: runaway.end(1)] if runaway else line
 
 
 def before_closers(line: str, rest: str) -> str:

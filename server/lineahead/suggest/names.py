@@ -6,9 +6,15 @@ import keyword
 import re
 
 from lineahead.grammar import parses
+from lineahead.memory.memory import Memory
 from lineahead.place import Place
-from lineahead.syntax import COMMENT_OR_STRING, MOST_OF_A_LINE, indentation, statement_before
+from lineahead.syntax import COMMENT_OR_STRING, MOST_OF_A_LINE, functions, indentation, statement_before
 
+IMPORT = re.compile(r"(?:^|[;:])\s*from\s+(?P<module>[\w.]+)\s+import\s+\(?(?P<names>[\w\s,]*)\Z")
+PARAMETERS = re.compile(r"def\s+\w+[^(]{0,200}\((?:[^()]|\([^()]*\))*")
+IMPORTED = re.compile(r"(\w+)(?:\s+as\s+\w+)?\s*(?:,|\Z)")
+MOST_SEARCHED = 200_000  # characters before and after the cursor
+OF_A_METHOD = frozenset({"self", "cls"})  # they stand in any file, and mean something in some places only
 WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
 KNOWN = frozenset(dir(builtins)) | frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
 
@@ -23,6 +29,8 @@ def unknown_names(place: Place, inserted: str) -> set[str]:
     line = place.word_before + inserted
     words = {match[0] for match in WORD.finditer(COMMENT_OR_STRING.sub('""', line))} - KNOWN
     elsewhere = " ".join((place.context, place.before, typed, place.line_after, place.after))
+    if astray := {word for word in words & OF_A_METHOD if not is_bound(place, typed + line, word)}:
+        return astray
     # Beginning with the word, the search skips what does not: ten times as fast as with a boundary before it.
     unseen = {word for word in words if not re.search(rf"{word}(?!\w)(?<!\w{word})", elsewhere)}
     if not unseen or "import *" in elsewhere:
@@ -36,6 +44,29 @@ def unknown_names(place: Place, inserted: str) -> set[str]:
         if parses(code):
             return unseen & _undefined(code)
     return set()
+
+
+def is_bound(place: Place, line: str, name: str) -> bool:
+    """Whether a function around a line has an argument of this name, or anything else in the text binds it."""
+    arguments = map(PARAMETERS.search, [line, *functions(place.text, place.line_start, line)])
+    near = (place.context + place.before)[-MOST_SEARCHED:] + place.after[:MOST_SEARCHED]
+    bound = rf"\b{name}\s*(?::[^\n=]*)?=(?!=)|\b(?:as|for|import)\s+{name}\b|\blambda\b[^:\n]*\b{name}\b"
+    return any(found and re.search(rf"\b{name}\b", found[0]) for found in arguments) or bool(
+        re.search(bound, f"{near}\n{line}")
+    )
+
+
+def missing_imports(place: Place, inserted: str, memory: Memory) -> set[str]:
+    """Names that a suggestion imports from a module of the project which has no such names."""
+    line = place.line_before + inserted.partition("\n")[0]
+    found = IMPORT.search(line.rstrip(") ")) if "import" in line else None
+    if found is None:
+        return set()
+    typed = len(place.line_before) - len(place.word_before)
+    offset = found.start("names")
+    names = {name[1] for name in IMPORTED.finditer(found["names"]) if offset + name.end(1) > typed}
+    offered = memory.exports(found["module"], place.path) if names else None
+    return set() if offered is None else names - offered
 
 
 def _undefined(code: str) -> set[str]:
