@@ -152,7 +152,7 @@ def test_a_removed_folder_of_the_workspace(client: Client, folder: Path, tmp_pat
 
 def test_the_memory_switched_off_and_on(client: Client, folder: Path) -> None:
     learned(client, folder / "a.py")
-    client.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": {**OPTIONS, "memory": False}}})
+    client.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": {**OPTIONS, "memory": "off"}}})
     assert not client.known()
     client.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": OPTIONS}})
     client.wait_known()

@@ -14,6 +14,7 @@ from lineahead.lsp import acceptance
 from lineahead.lsp.parent import leave_with
 from lineahead.lsp.pygls_mended import INLINE_COMPLETION_OPTIONS
 from lineahead.lsp.server import STATUS, LineaheadServer, Load
+from lineahead.lsp.showing import Shown
 from lineahead.settings import Settings, camel_case
 from lineahead.suggest.policy import Suggestion
 
@@ -101,8 +102,10 @@ async def inline_completion(
     number = server.showing.ask(document)
     asked, answer = await server.answer(params)
     text = answer.suggestions[0].text if answer.suggestions else ""
-    if not await server.showing.rest(document, asked.place, text, number, after):
+    shown = await server.showing.rest(document, asked.place, text, number, after)
+    if shown is Shown.STALE:
         return types.InlineCompletionList([])
+    server.statistics.today.shown += shown is Shown.NEW
     items = [
         types.InlineCompletionItem(
             asked.prefix + suggestion.text,
@@ -134,9 +137,14 @@ def accepted(server: LineaheadServer, name: str) -> None:
     acceptance.accept(server, name)
 
 
-def why_nothing(server: LineaheadServer) -> str:
-    """Tell the reason for the last silence."""
-    server.tell(message := server.statistics.why_nothing())
+async def why_nothing(server: LineaheadServer) -> str:
+    """Tell the reason for the last silence, and what it would have been."""
+    message = server.statistics.why_nothing()
+    if (asked := server.asked_last) and server.statistics.last_silence:
+        found = await candidates(server, asked.text_document.uri, asked.position.line, asked.position.character)
+        if found:
+            message += f" It would have been: {found[0]['text']} ({found[0]['confidence']:.0%})."
+    server.tell(message)
     return message
 
 
@@ -144,6 +152,39 @@ def statistics(server: LineaheadServer) -> str:
     """Tell the numbers."""
     server.tell(message := server.statistics.summary())
     return message
+
+
+async def candidates(server: LineaheadServer, uri: str, line: int, character: int) -> list[dict[str, object]]:
+    """What would be suggested at a place of an open document, however unsure, each with its probability."""
+    invoked = types.InlineCompletionContext(types.InlineCompletionTriggerKind.Invoked)
+    there = types.Position(line, character)
+    params = types.InlineCompletionParams(invoked, types.TextDocumentIdentifier(uri), there)
+    return await server.candidates(params)
+
+
+def numbers(server: LineaheadServer) -> dict[str, object]:
+    """The numbers, for a client to draw."""
+    return server.statistics.numbers()
+
+
+def erase_statistics(server: LineaheadServer) -> None:
+    """Forget the numbers."""
+    server.statistics.erase()
+
+
+async def knowledge(server: LineaheadServer) -> dict[str, object]:
+    """What the memory holds, and what it does not."""
+    return await server.project.knowledge()
+
+
+def forget(server: LineaheadServer, *uris: Any) -> bool:
+    """Forget a file until it changes, or all of the memory; returns whether there was something."""
+    if uris and not isinstance(uris[0], str):
+        raise JsonRpcInvalidParams(f"lineahead.forget: expected a document's address, or none for all; found {uris!r}")
+    if uris:
+        return server.project.forget(uris[0])
+    server.project.forget_all()
+    return True
 
 
 async def perplexity(server: LineaheadServer, uri: str) -> dict[str, object]:
@@ -184,6 +225,11 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "lineahead.accepted": accepted,
     "lineahead.whyNothing": why_nothing,
     "lineahead.statistics": statistics,
+    "lineahead.numbers": numbers,
+    "lineahead.eraseStatistics": erase_statistics,
+    "lineahead.knowledge": knowledge,
+    "lineahead.forget": forget,
+    "lineahead.candidates": candidates,
     "lineahead.perplexity": perplexity,
     "lineahead.snooze": snooze,
     "lineahead.restart": restart,

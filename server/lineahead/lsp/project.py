@@ -17,6 +17,7 @@ from lineahead.engine.vocabulary import Vocabulary
 from lineahead.lsp.background import Background, show_progress
 from lineahead.lsp.requests import key_of, name_of
 from lineahead.memory.files import is_learnable, is_left_out, is_written_here, read_files, read_folders
+from lineahead.memory.left_out import left_out
 from lineahead.memory.memory import NO_MEMORY, Memory, ProjectMemory
 from lineahead.memory.mixture import DEFAULT, Gate
 
@@ -53,6 +54,7 @@ class Project:
         self._stale = False
         self._looked = time.monotonic()
         self.exclude: tuple[str, ...] = ()  # the setting of that name
+        self._scope = "project"  # the setting `memory`
 
     @property
     def memory(self) -> Memory:
@@ -65,20 +67,52 @@ class Project:
         if self._memory is not None:
             self._memory.gate = gate
 
-    def switch(self, on: bool, exclude: tuple[str, ...] = ()) -> bool:
-        """Switch the memory on, or off, or leave out other files; returns whether there is something to `read` now."""
-        same, self.exclude = exclude == self.exclude, exclude
-        if same and on == (self._memory is not None):
+    def switch(self, scope: str, exclude: tuple[str, ...] = ()) -> bool:
+        """Learn from no more than the setting `memory` says, and not from excluded files.
+
+        Returns whether there is something to `read` now.
+        """
+        if (scope, exclude) == (self._scope, self.exclude):
             return False
-        self._memory = ProjectMemory(self._gate) if on else None
+        self._scope, self.exclude = scope, exclude
+        self.forget_all()
+        return scope == "project"
+
+    def forget_all(self) -> None:
+        """Begin with an empty memory, if there is to be one."""
+        self._memory = None if self._scope == "off" else ProjectMemory(self._gate)
         self._versions.clear()
         self._forgotten()
-        return on
+        self.index()
+
+    def forget(self, uri: str) -> bool:
+        """Forget a file, until it changes; returns whether it was known."""
+        name = _path_of(uri) or uri
+        return self._memory is not None and self._has_forgotten(self._memory.forget(name))
+
+    async def knowledge(self) -> dict[str, object]:
+        """What the memory holds, and what of the folders it does not, for a person to read."""
+        memory, folders, exclude = self._memory, self._folders(), self.exclude
+        vocabulary = self._vocabulary()
+        if memory is None:
+            return {"memory": "off", "texts": [], "leftOut": []}
+
+        def look() -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]:
+            texts = [(name, len(text), memory.tokens(text, vocabulary)) for name, text in memory.texts()]
+            missing = left_out(folders, exclude, {name for name, *_ in texts}) if self._scope == "project" else []
+            return texts, missing
+
+        texts, missing = await asyncio.wrap_future(self._background.submit(look))
+        return {
+            "memory": self._scope,
+            "texts": [{"name": name, "characters": size, "tokens": tokens} for name, size, tokens in texts],
+            "leftOut": [{"path": path, "why": why} for path, why in missing],
+        }
 
     async def read(self) -> None:
         """Read the Python files of the workspace's folders, in the background; forget those of other folders."""
         folders, memory = self._folders(), self._memory
-        if memory is None:
+        if memory is None or self._scope != "project":
             return
         opened = self._opened()
         self._forget(lambda name: name not in opened and not any(map(Path(name).is_relative_to, folders)))
@@ -126,7 +160,7 @@ class Project:
     def _read_again(self, uris: list[str]) -> None:
         folders, memory, exclude = self._folders(), self._memory, self.exclude
         paths = [Path(path) for uri in uris if (path := _path_of(uri))]
-        if not paths or memory is None:
+        if not paths or memory is None or self._scope != "project":
             return
 
         def read() -> None:
@@ -163,15 +197,16 @@ class Project:
         work = asyncio.wrap_future(self._background.submit(forget))
         work.add_done_callback(lambda done: self._has_forgotten(done.result()))
 
-    def _has_forgotten(self, anything: bool) -> None:
+    def _has_forgotten(self, anything: bool) -> bool:
         if anything:
             self._forgotten()
             self.index()
+        return anything
 
     def read_open(self, except_for: str) -> None:
         """Take the open documents as they are now, but for the one that is asked about, in the background."""
         memory = self._memory
-        if memory is None:
+        if memory is None or self._scope == "file":
             return
         self._look_at_disk(memory)
         changed: list[TextDocument] = []

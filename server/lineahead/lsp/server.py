@@ -62,6 +62,8 @@ class LineaheadServer(Server):
         """Settings that no client changes."""
         self.statistics = Statistics()
         self.showing = Showing()
+        self.asked_last: Completion | None = None
+        """The last request for a suggestion."""
         self.project = Project(
             self,
             vocabulary=lambda: self._engine.vocabulary if self._has_engine else None,
@@ -132,6 +134,7 @@ class LineaheadServer(Server):
         before = self.settings
         changed, problems = settings.read(raw)
         self.settings = replace(changed, **self.fixed)
+        self.statistics.on = self.settings.statistics != "off"
         for problem in problems:
             self.tell_problem(problem)
         if self.settings != before:
@@ -148,6 +151,17 @@ class LineaheadServer(Server):
             self.tell_status()
         if unread:
             await self.project.read()
+
+    async def candidates(self, params: types.InlineCompletionParams) -> list[dict[str, object]]:
+        """The rest of the line as one would get it by asking, however unsure: texts and their probabilities."""
+        asked = requests.read(self.workspace, params)
+        state, _ = self.state()
+        if asked is None or state in SILENT:
+            return []
+        _, answer = await self._answers.answer(
+            "candidates", params.text_document.uri, asked.place, self.settings, self._engine
+        )
+        return [{"text": shown.text, "confidence": round(shown.confidence, 4)} for shown in answer.suggestions]
 
     def snooze(self, minutes: float) -> None:
         """Be silent for so many minutes; 0 ends that."""
@@ -224,7 +238,7 @@ class LineaheadServer(Server):
 
         Never raises because a suggestion failed: it logs.
         """
-        started = time.perf_counter()
+        started, self.asked_last = time.perf_counter(), params
         asked, computed, answer = NOTHING_ASKED, False, Answer(reason=Reason.FAILED)
         try:
             asked = requests.read(self.workspace, params) or NOTHING_ASKED
