@@ -101,6 +101,14 @@ function middleware(popup: Popup): Middleware {
       popup.change(change.document.uri.toString(), change.document.version, Date.now());
       return next(change);
     },
+    workspace: {
+      // A folder's settings, and a language's, which the client itself would leave out.
+      configuration: ({ items }) =>
+        items.map(({ scopeUri, section }) => {
+          const document = vscode.workspace.textDocuments.find((opened) => opened.uri.toString() === scopeUri);
+          return vscode.workspace.getConfiguration(section, document ?? null);
+        }),
+    },
     executeCommand: async (command, args, next) => {
       const result = await next(command, args);
       if (command === "lineahead.whyNothing") await peek();

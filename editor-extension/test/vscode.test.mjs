@@ -246,6 +246,24 @@ describe("VS Code", { timeout: 400_000 }, () => {
     await code.command("View: Close Editor");
   });
 
+  it("heeds what a folder or a language has of its own", async () => {
+    const folder = code.path(".vscode");
+    mkdirSync(folder, { recursive: true });
+    const settings = { "[python]": { "lineahead.confidence": 1 } };
+    writeFileSync(join(folder, "settings.json"), JSON.stringify(settings));
+    await code.open("own.py", `${MAIN}‸\n`);
+    const asked = code.count(COMPLETED);
+    await code.type("if __name__ == ");
+    await until("the server's answer", () => code.count(COMPLETED) > asked);
+    await sleep(800);
+    assert.equal(await code.ghost(), "");
+    rmSync(folder, { recursive: true });
+    await sleep(1500); // the watcher's time to see it
+    await code.open("general.py", `${MAIN}‸\n`);
+    await code.type("if __name__ == ");
+    await code.waitForGhost();
+  });
+
   it("is switched off and on from the menu", async () => {
     await code.open("toggle.py", `${IMPORT}‸\n`);
     await code.menu("Switch off for python");

@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import cattrs
 
 BOUNDS = {"debounce": (0, 1000), "show_after": (0, 2000), "max_lines": (1, 20), "confidence": (0, 1)}
+GENERAL = ("memory", "statistics", "model", "log")
+"""Settings that are the same for all documents."""
 CLIENT_ONLY = frozenset({"interpreter", "trace"})
 
 

@@ -56,6 +56,16 @@ async def did_change_configuration(server: LineaheadServer, params: types.DidCha
     await server.change_settings(settings["lineahead"] if isinstance(settings, dict) else settings)
 
 
+async def did_open(server: LineaheadServer, params: types.DidOpenTextDocumentParams) -> None:
+    """Ask for the document's own settings."""
+    await server.ask_for_settings([params.text_document.uri])
+
+
+async def did_open_notebook(server: LineaheadServer, params: types.DidOpenNotebookDocumentParams) -> None:
+    """Ask for the settings of the cells."""
+    await server.ask_for_settings([cell.uri for cell in params.cell_text_documents])
+
+
 def did_change(server: LineaheadServer, params: types.DidChangeTextDocumentParams) -> None:
     """Note that somebody types."""
     server.showing.typed(params.text_document.uri)
@@ -83,7 +93,7 @@ def did_close_notebook(server: LineaheadServer, params: types.DidCloseNotebookDo
 
 async def completion(server: LineaheadServer, params: types.CompletionParams) -> types.CompletionList:
     """The suggestions as a list; incomplete, since another character may mean another line."""
-    if not server.lists(params.context):
+    if not server.lists(params.text_document.uri, params.context):
         return types.CompletionList(is_incomplete=False, items=[])
     asked, answer = await server.answer(params)
     codec = server.workspace.position_codec
@@ -98,7 +108,8 @@ async def inline_completion(
     server: LineaheadServer, params: types.InlineCompletionParams
 ) -> types.InlineCompletionList:
     """The suggestions as ghost text; none where one has typed on before it is to be shown."""
-    document, after = params.text_document.uri, server.settings.show_after
+    document = params.text_document.uri
+    after = server.settings_of(document).show_after
     number = server.showing.ask(document)
     asked, answer = await server.answer(params)
     text = answer.suggestions[0].text if answer.suggestions else ""
@@ -211,6 +222,8 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     types.WORKSPACE_DID_CHANGE_WATCHED_FILES: (did_change_watched_files, None),
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: (did_change_workspace_folders, None),
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: (did_change_configuration, None),
+    types.TEXT_DOCUMENT_DID_OPEN: (did_open, None),
+    types.NOTEBOOK_DOCUMENT_DID_OPEN: (did_open_notebook, None),
     types.TEXT_DOCUMENT_DID_CHANGE: (did_change, None),
     types.TEXT_DOCUMENT_DID_CLOSE: (did_close, None),
     types.NOTEBOOK_DOCUMENT_DID_CHANGE: (did_change_notebook, None),
