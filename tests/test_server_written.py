@@ -51,21 +51,21 @@ def in_a_cell(client: RawClient, text: str) -> None:
         )
 
 
-def go_on(client: RawClient) -> list[str]:
+def go_on(client: RawClient, typed: str = "qu") -> list[str]:
     """What the server makes of the half-written word at the same place of another document."""
     uri, text = "file:///asking.py", ABOVE[: len("import os\n\n\n")] + "def mine(path):\n    os.makedirs(path)\n"
-    client.open(uri, text + TYPED + "qu")
-    texts = client.ghost(uri, text.count("\n"), len(TYPED + "qu"))
+    client.open(uri, text + TYPED + typed)
+    texts = client.ghost(uri, text.count("\n"), len(TYPED + typed))
     client.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
     return texts
 
 
-def becomes(client: RawClient, right: Callable[[list[str]], bool]) -> None:
-    deadline, texts = time.monotonic() + 60, go_on(client)
+def becomes(client: RawClient, right: Callable[[list[str]], bool], typed: str = "qu") -> None:
+    deadline, texts = time.monotonic() + 60, go_on(client, typed)
     while not right(texts):
         assert time.monotonic() < deadline, texts
         time.sleep(0.05)
-        texts = go_on(client)
+        texts = go_on(client, typed)
 
 
 def known(texts: list[str]) -> bool:
@@ -100,19 +100,21 @@ def test_saved_while_it_is_half_written(client: RawClient, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_a_line_that_the_cursor_has_left_is_whole(client: RawClient) -> None:
     uri = "file:///elsewhere/written.py"
-    in_a_document(client, uri, "qu")
+    in_a_document(client, uri, "quartz")
     becomes(client, known)
+    assert not any(text.startswith("rtz") for text in go_on(client, "qua"))
     client.ghost(uri, LINE + 4, len("    return path"))  # the person is elsewhere, and happy with that line
-    becomes(client, lambda texts: not known(texts))
+    becomes(client, lambda texts: texts == ["rtz"], "qua")
 
 
 @pytest.mark.slow
 def test_a_line_that_ends_in_a_line_break_is_whole(client: RawClient) -> None:
-    in_a_document(client, "file:///elsewhere/written.py", "qu")
+    in_a_document(client, "file:///elsewhere/written.py", "quartz")
     becomes(client, known)
+    assert not any(text.startswith("rtz") for text in go_on(client, "qua"))
     document = {"uri": "file:///elsewhere/written.py", "version": 9}
-    client.tell("textDocument/didChange", {"textDocument": document, "contentChanges": change("\n", len("qu"))})
-    becomes(client, lambda texts: not known(texts))
+    client.tell("textDocument/didChange", {"textDocument": document, "contentChanges": change("\n", len("quartz"))})
+    becomes(client, lambda texts: texts == ["rtz"], "qua")
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ async function start(name, { installed = true, environment = {} }, leave) {
   for (const path of [paths.workspace, paths.extensions, `${paths.profile}/User`, `${paths.profile}/Machine`]) {
     mkdirSync(path, { recursive: true });
   }
+  mkdirSync(join(paths.workspace, ".git")); // a project of its own: this repository's git ignores `out`
   const serverLog = join(folder, "server.log");
   const interpreter = join(folder, "python"); // the Python that has the server, with a copy of what it says
   writeFileSync(interpreter, `#!/bin/bash\nexec "${PYTHON}" "$@" 2> >(exec tee -a "${serverLog}" >&2)\n`, {
@@ -284,6 +285,21 @@ async function start(name, { installed = true, environment = {} }, leave) {
         milliseconds,
       );
     },
+    /** The frame of a page of ours in which some text is to be seen. */
+    webview: (part) =>
+      until(`a page with ${part}`, async () => {
+        for (const frame of page.frames()) {
+          if (
+            await frame
+              .locator("body", { hasText: part })
+              .count()
+              .catch(() => 0)
+          ) {
+            if (frame !== page.mainFrame()) return frame;
+          }
+        }
+        return undefined;
+      }),
     /** Press a button of a message. */
     choose: (label) => page.locator(".notifications-toasts .monaco-button", { hasText: label }).first().click(),
     /** The same window anew. */

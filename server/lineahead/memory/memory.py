@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lineahead.engine.engine import Recall
 from lineahead.engine.vocabulary import Vocabulary
+from lineahead.memory.encoder import Encoder
 from lineahead.memory.lines import Line, lines
 from lineahead.memory.mixture import DEFAULT, Context, Gate, context, mix
 from lineahead.memory.modules import exports
@@ -28,9 +29,7 @@ from lineahead.place import MOST_OF_A_WORD, Place
 MOST_CHARACTERS = 6_000_000  # of all texts together: about fifteen bytes of memory each
 FULL = 0.95  # of that, and reading a project stops
 MOST_OF_ITSELF = 200_000  # characters before and after the cursor
-MOST_ENCODED = 2_000_000  # characters of the paragraphs whose tokens are kept: some are whole tables
 TAIL = re.compile(r"""\w*[\s)\]}:,"']*\Z""")
-PARAGRAPH = re.compile(r"(?<=[^\n])(?=\n\n)")  # no token spans the two sides of a line end
 
 
 class Memory(Protocol):
@@ -159,6 +158,14 @@ class ProjectMemory:
         with self._lock:
             return list(self._texts)
 
+    def texts(self) -> list[tuple[str, str]]:
+        """All texts by name, the latest ones first."""
+        return self._all()
+
+    def tokens(self, text: str, vocabulary: Vocabulary | None) -> int:
+        """How many tokens a text has; 0 without a vocabulary."""
+        return len(self._encoder_of(vocabulary).document(text)) if vocabulary else 0
+
     @property
     def is_full(self) -> bool:
         """Whether another text would push an older one out."""
@@ -262,7 +269,7 @@ class ProjectMemory:
         self._own = [(vocabulary, before, after, own), *self._own[:1]]
         return own
 
-    def _encoder_of(self, vocabulary: Vocabulary) -> "Encoder":
+    def _encoder_of(self, vocabulary: Vocabulary) -> Encoder:
         encoder = self._encoder
         if encoder is None or encoder.vocabulary is not vocabulary:
             self._encoder = encoder = Encoder(vocabulary)
@@ -283,34 +290,3 @@ def unfinished(text: str, line: int) -> range:
     end = text.find("\n", start) + 1 or len(text)
     tail = TAIL.search(text, max(start, end - MOST_OF_A_WORD), end)
     return range(tail.start(), end) if tail and text[start:end].strip() else range(0)
-
-
-class Encoder:
-    """Text → tokens by paragraphs, which are kept: a change costs no more than its own."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
-        self._known: OrderedDict[str, NDArray[np.int32]] = OrderedDict()  # by paragraph, the latest ones last
-        self._size = 0  # of these paragraphs, in characters
-        self._lock = threading.Lock()
-
-    def document(self, text: str) -> NDArray[np.int32]:
-        """The tokens of a text, behind the one that starts a document."""
-        start = self.vocabulary.document_start
-        text = text.replace("\r\n", "\n").encode(errors="replace").decode()
-        first = np.array([] if start is None else [start], dtype=np.int32)
-        return np.concatenate((first, *map(self._paragraph, PARAGRAPH.split(text))))
-
-    def _paragraph(self, text: str) -> NDArray[np.int32]:
-        with self._lock:
-            if (known := self._known.pop(text, None)) is not None:
-                self._known[text] = known
-                return known
-        tokens = np.array(self.vocabulary.encode(text), dtype=np.int32)
-        with self._lock:
-            self._size += len(text) if text not in self._known else 0
-            self._known[text] = tokens
-            while self._size > MOST_ENCODED:
-                oldest, _ = self._known.popitem(last=False)
-                self._size -= len(oldest)
-        return tokens
