@@ -55,9 +55,15 @@ class Outcome:
     milliseconds: float
 
 
-def places_in(folder: Path, count: int, typing: bool, choose: random.Random) -> list[tuple[str, Place, str]]:
-    """Random places of each kind in the Python files of a folder, with the rest of the line that was there."""
+def places_in(
+    folder: Path, count: int, typing: bool, choose: random.Random, only: frozenset[Path] | None = None
+) -> list[tuple[str, Place, str]]:
+    """Random places of each kind in the Python files of a folder, with the rest of the line that was there.
+
+    `only` names the files that count, where not all do.
+    """
     files = [path for path in sorted(folder.rglob("*.py")) if 0 < path.stat().st_size <= MOST_BYTES]
+    files = [path for path in files if only is None or path in only]
     texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in files}
     files = [path for path in files if is_learnable(path.name, texts[path])]
     found: list[tuple[str, Place, str]] = []
@@ -158,13 +164,17 @@ def evaluate(folders: list[Path], model: Path, options: argparse.Namespace, memo
         known = ProjectMemory(gate)
         read_folders([folder], known)
         known.index(engine.vocabulary)
-        places = places_in(folder, options.places, options.typing, random.Random(options.seed))
+        places = places_in(folder, options.places, options.typing, random.Random(options.seed), _only(options.only))
         for kind, place, truth in islice(places, 2 * options.places):
             asked = known if memory == "project" else NO_MEMORY
             outcomes.append(judge(kind, place, truth, engine, asked, Settings(confidence=options.confidence)))
             print(f"\r{folder.name}: {len(outcomes)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return outcomes
+
+
+def _only(listed: Path | None) -> frozenset[Path] | None:
+    return frozenset(map(Path, listed.read_text(encoding="utf-8").splitlines())) if listed else None
 
 
 def table(outcomes: list[Outcome]) -> str:
@@ -195,6 +205,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--places", type=int, default=100, help="of each kind in each folder (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--typing", action="store_true", help="hide the text after the cursor's line, too")
+    parser.add_argument("--only", type=Path, metavar="FILE", help="a list of files, one a line: places in these alone")
+    parser.add_argument("--memory", choices=["project", "none"], default="project", help="default: %(default)s")
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER")
     parser.add_argument("--against", metavar="none|FOLDER", help="compare with no memory, or with another model")
     parser.add_argument("--confidence", type=float, default=Settings().confidence, help="the setting")
@@ -202,12 +214,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     folders = [folder.resolve() for folder in options.folders]
     try:
-        outcomes = evaluate(folders, options.model, options)
+        outcomes = evaluate(folders, options.model, options, options.memory)
         others = None
         if options.against == "none":
             others = evaluate(folders, options.model, options, memory="none")
         elif options.against:
-            others = evaluate(folders, Path(options.against), options)
+            others = evaluate(folders, Path(options.against), options, options.memory)
     except (ModelError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
