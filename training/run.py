@@ -46,7 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         options.config = None
     default = "decoder-gpu" if torch.cuda.is_available() else "decoder-cpu"
     try:
-        settings = config.load(options.config or default, options.overrides)
+        overrides = [*options.overrides, *config.extra_prompts(options.extra_prompt)]
+        settings = config.load(options.config or default, overrides)
         group = processes.join()
         try:
             return run(settings, group)
@@ -168,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
         "config", nargs="?", metavar="CONFIG",
         help=f"a TOML file, or one of: {known} (default: decoder-gpu where there is CUDA, else decoder-cpu)",
     )  # fmt: skip
+    config.add_extra_prompts(parser)
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="override a setting of the config")
     return parser
 
