@@ -251,3 +251,5 @@ def test_without_a_config_the_device_decides(
     monkeypatch.setattr(config, "load", load)
     assert run.main([f"run.folder={tmp_path}"]) == run.FAILED
     assert chosen == [expected, f"run.folder={tmp_path}"]
+    assert run.main(["bigram", "--extra-prompt", "a.py", "--extra-prompt", "b.py"]) == run.FAILED
+    assert chosen[2:] == ["bigram", 'tokenizer.extra_prompts=["a.py", "b.py"]']

@@ -44,6 +44,13 @@ def test_places_are_inside_lines_and_at_their_starts_and_hide_the_rest(tmp_path:
     assert all(place.text == place.text[: place.offset] for _, place, _ in typing)
 
 
+def test_places_may_be_in_some_files_alone(tmp_path: Path) -> None:
+    for name in ("a.py", "b.py", "c.py"):
+        (tmp_path / name).write_text(CODE)
+    found = places_in(tmp_path, 20, False, random.Random(1), frozenset({tmp_path / "b.py"}))
+    assert {place.path for _, place, _ in found} == {str(tmp_path / "b.py")}
+
+
 def test_the_measures() -> None:
     outcomes = [
         outcome(exact=True, shown="columns(width=80)", right=True, right_characters=17, confidence=0.9),

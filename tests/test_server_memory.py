@@ -16,10 +16,10 @@ from scripted_engine import ScriptedEngine, small_vocabulary
 from lineahead.engine.decoding import Limits, decode
 from lineahead.engine.engine import Recall, Request
 from lineahead.engine.sampling import predict
-from lineahead.memory import memory as memories
-from lineahead.memory.files import is_written_here, read_file, read_folders
 from lineahead.memory import encoder as encoders
+from lineahead.memory import memory as memories
 from lineahead.memory.encoder import PARAGRAPH, Encoder
+from lineahead.memory.files import is_written_here, read_file, read_folders
 from lineahead.memory.memory import ProjectMemory
 from lineahead.place import Place
 from lineahead.settings import Settings

@@ -46,7 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         options.config = None
     default = "decoder-gpu" if torch.cuda.is_available() else "decoder-cpu"
     try:
-        settings = config.load(options.config or default, options.overrides)
+        overrides = [*options.overrides, *config.extra_prompts(options.extra_prompt)]
+        settings = config.load(options.config or default, overrides)
         group = processes.join()
         try:
             return run(settings, group)
@@ -70,16 +71,24 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(settings: RunConfig, group: Processes) -> int:
     """Prepare the corpus, train, and leave a checkpoint; returns the exit code."""
-    compute = devices.open_compute(settings.loop.device, settings.loop.precision, group)
-    if settings.loop.threads:
-        torch.set_num_threads(settings.loop.threads)
     folder = Path(settings.run.folder)
     if group.is_first:
-        folder.mkdir(parents=True, exist_ok=True)
         prepared = _prepare(settings)
     group.wait()
     if not group.is_first:
         prepared = _prepare(settings)
+    code = train(settings, prepared, group)
+    if group.is_first and code == 0:
+        print(f"next: python -m training.perplexity {folder}; python -m training.sample {folder}")
+    return code
+
+
+def train(settings: RunConfig, prepared: Dataset, group: Processes) -> int:
+    """Train on a prepared corpus, and leave a checkpoint in the run's folder; returns the exit code."""
+    compute = devices.open_compute(settings.loop.device, settings.loop.precision, group)
+    if settings.loop.threads:
+        torch.set_num_threads(settings.loop.threads)
+    folder = Path(settings.run.folder)
     settings = config.with_vocabulary(settings, prepared.tokenizer.vocab_size)
     torch.manual_seed(settings.run.seed)
     model_class, _ = MODELS[settings.model_kind]
@@ -87,6 +96,7 @@ def run(settings: RunConfig, group: Processes) -> int:
     if settings.run.start_from:
         checkpoint.copy_weights(Path(settings.run.start_from), model, settings.model)
     if group.is_first:
+        folder.mkdir(parents=True, exist_ok=True)
         checkpoint.save_configuration(folder, settings.model_kind, settings.model, prepared.tokenizer)
         _announce(settings, prepared, model, compute)
     progress, stopped = loop.train(settings.loop, _training(settings, prepared, model), compute)
@@ -101,7 +111,6 @@ def run(settings: RunConfig, group: Processes) -> int:
     print(f"done: {spent}; all in {folder}")
     if settings.model_kind == "decoder":
         print(f"graph: {export.export(folder)}")
-    print(f"next: python -m training.perplexity {folder}; python -m training.sample {folder}")
     return 0
 
 
@@ -160,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
         "config", nargs="?", metavar="CONFIG",
         help=f"a TOML file, or one of: {known} (default: decoder-gpu where there is CUDA, else decoder-cpu)",
     )  # fmt: skip
+    config.add_extra_prompts(parser)
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="override a setting of the config")
     return parser
 

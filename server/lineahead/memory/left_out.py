@@ -4,7 +4,7 @@ from itertools import islice
 from pathlib import Path
 
 from lineahead.engine.vocabulary import Vocabulary
-from lineahead.memory.files import MOST_BYTES, MOST_FILES, MOST_FOLDERS, holds_secrets
+from lineahead.memory.files import MOST_BYTES, MOST_FILES, MOST_FOLDERS
 from lineahead.memory.ignored import Ignored, excluded
 from lineahead.memory.memory import ProjectMemory
 from training import format
@@ -63,7 +63,7 @@ def _why_named(path: Path, ignored: Ignored, exclude: tuple[str, ...], is_folder
 def _why_not_read(path: Path, ignored: Ignored, exclude: tuple[str, ...]) -> str:
     if why := _why_named(path, ignored, exclude):
         return why
-    if holds_secrets(path.name):
+    if format.holds_secrets(path.name):
         return "its name says that it holds secrets"
     try:
         if path.stat().st_size > MOST_BYTES:
