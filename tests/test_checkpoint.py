@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_models import small_decoder_config, small_tokenizer
 
-from training import checkpoint
+from training import checkpoint, hugging_face
 from training.errors import InputError
 from training.models.decoder import Decoder
 
@@ -106,6 +106,63 @@ def test_a_foreign_model_is_named(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
     with pytest.raises(InputError, match="found 'gpt2'"):
         checkpoint.load(folder)
+
+
+FOREIGN = {
+    "model_type": "qwen3", "vocab_size": 600, "max_position_embeddings": 64, "hidden_size": 48,
+    "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "head_dim": 16, "rms_norm_eps": 1e-6, "tie_word_embeddings": True, "rope_theta": 10_000.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rope_scaling": {"type": "linear", "factor": 4.0}}, "scaled rotary positions"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "scaled rotary positions"),
+        ({"rope_parameters": {"rope_type": "llama3"}, "rope_scaling": None}, "scaled rotary positions"),
+        ({"rope_scaling": "linear"}, "scaled rotary positions"),
+        ({"partial_rotary_factor": 0.5}, "on a part of each head"),
+        ({"rope_parameters": {"partial_rotary_factor": 0.5}}, "on a part of each head"),
+        ({"hidden_act": "gelu"}, "another activation than SiLU"),
+        ({"layer_types": ["full_attention", "sliding_attention"]}, "sliding windows"),
+        ({"use_sliding_window": True}, "sliding windows"),
+        ({"attention_bias": True}, "biases"),
+        ({"mlp_bias": True}, "biases"),
+        ({"quantization_config": {"bits": 4}}, "quantised weights"),
+        ({"hidden_act": "gelu", "mlp_bias": True}, r"activation than SiLU .*biases"),
+    ],
+)
+def test_what_a_foreign_config_asks_for_beyond_its_shape_is_refused(
+    folder: Path, change: dict[str, object], message: str
+) -> None:
+    (folder / "config.json").write_text(json.dumps({**FOREIGN, "vocab_size": small_tokenizer().vocab_size, **change}))
+    with pytest.raises(InputError, match=f"not supported: .*{message}"):
+        checkpoint.load(folder)
+
+
+def test_what_a_foreign_config_may_say(folder: Path) -> None:
+    plain = {"rope_scaling": None, "rope_parameters": {"rope_type": "default"}, "layer_types": ["full_attention"] * 2}
+    told = {"hidden_act": "silu", "sliding_window": 4096, "use_sliding_window": False, "partial_rotary_factor": 1.0}
+    (folder / "config.json").write_text(json.dumps({**FOREIGN, **plain, **told}))
+    assert hugging_face.to_decoder(folder, json.loads((folder / "config.json").read_text())).num_layers == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("model.safetensors.index.json", "found weights in several files; save them as one"),
+        ("model-q4.gguf", r"found GGUF, llama\.cpp's own format; take the model's safetensors folder"),
+    ],
+)
+def test_weights_in_another_form_are_named(folder: Path, name: str, message: str) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / name).touch()
+    with pytest.raises(InputError, match=message):
+        checkpoint.load(folder)
+    if name.endswith("gguf"):
+        with pytest.raises(InputError, match="found GGUF"):
+            checkpoint.load(folder / name)
 
 
 def test_a_config_that_is_no_json(folder: Path) -> None:

@@ -1,11 +1,15 @@
 """Configs: every file in the package loads, overrides are TOML, and what is wrong is named with its path."""
 
+from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from training import config
 from training.errors import InputError
+from training.models import MODELS
 from training.models.decoder import DecoderConfig
 
 
@@ -60,7 +64,21 @@ def test_the_model_takes_the_tokenizers_vocabulary() -> None:
         ("loop.steps=many", r"loop\.steps: expected int, found 'many'"),
         ("loop.steps=1.5", r"loop\.steps: expected int, found 1\.5"),
         ("loop.compile=1", r"loop\.compile: expected bool, found 1"),
-        ("corpus.sources=[1]", r"corpus\.sources.*: expected str, found 1"),
+        ("corpus.sources=[1]", r'corpus\.sources: expected a list of texts, as \["…"\]; found \[1\]'),
+        ("corpus.sources=FILE.csv", r"corpus\.sources: expected a list of texts, .*; found 'FILE\.csv'"),
+        ("corpus.validation_share=1.0", r"corpus\.validation_share: expected 0 or more, and less than 1, found 1\.0"),
+        ("corpus.near_duplicate_threshold=80", r"corpus\.near_duplicate_threshold: expected .* at most 1, found 80"),
+        ("corpus.limit=0", r"corpus\.limit: expected 1 or more, found 0"),
+        ("optimizer.learning_rate=0", r"optimizer\.learning_rate: expected more than 0, found 0"),
+        ("optimizer.learning_rate=nan", r"optimizer\.learning_rate: expected more than 0, found nan"),
+        ("optimizer.gradient_clip=inf", r"optimizer\.gradient_clip: expected 0 or more, found inf"),
+        ("optimizer.momentum=1", r"optimizer\.momentum: expected .* less than 1, found 1"),
+        (
+            "model.num_key_value_heads=3",
+            r"model\.num_heads: expected a multiple of model\.num_key_value_heads = 3, found 2",
+        ),
+        ("model.head_size=33", r"model\.head_size: expected an even number .*found 33"),
+        ("run.seed=-1", r"run\.seed: expected 0 or more, found -1"),
         ("corpus.licences=some", r"corpus\.licences: expected one of any, permissive; found 'some'"),
         ("corpus.split=file", r"corpus\.split: expected one of project, stream"),
         ("tokenizer.kind=characters", "tokenizer.kind: expected one of bpe, codebert, checkpoint; found 'characters'"),
@@ -79,6 +97,27 @@ def test_the_model_takes_the_tokenizers_vocabulary() -> None:
 def test_what_is_wrong_is_named_with_its_path(override: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         config.load("tiny", [override])
+
+
+def numbers(kind: Any, table: str) -> Iterator[str]:
+    for name, annotated in get_type_hints(kind, include_extras=True).items():
+        if is_dataclass(annotated):
+            yield from numbers(annotated, f"{name}.")
+        elif {int, float} & {annotated, *get_args(annotated)}:
+            yield f"{table}{name}"
+
+
+@pytest.mark.parametrize("setting", [*numbers(config.RunConfig, ""), *numbers(DecoderConfig, "model.")])
+def test_every_number_has_a_range(setting: str) -> None:
+    with pytest.raises(InputError, match=rf"{setting}: expected .*found -1"):
+        config.load("tiny", [f"{setting}=-1"])
+
+
+@pytest.mark.parametrize("kind", ["bigram", "embeddings", "single-head", "multi-head", "transformer"])
+def test_so_has_every_size_of_the_ladder(kind: str) -> None:
+    for setting in numbers(MODELS[kind][1], "model."):
+        with pytest.raises(InputError, match=rf"{setting}: expected .*found -1"):
+            config.load(kind, [f"{setting}=-1"])
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:

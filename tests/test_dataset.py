@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from training import dataset, tokenizer
 from training.corpus import corpus
 from training.corpus.corpus import CorpusConfig
+from training.corpus.workers import Workers
 from training.dataset import Dataset
 from training.errors import InputError
 from training.format import DOCUMENT_END, DOCUMENT_START, SPECIAL_TOKENS
@@ -92,7 +95,36 @@ def test_a_failure_leaves_nothing_half_done(
     monkeypatch.setattr(tokenizer, "train", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
     with pytest.raises(OSError, match="No space left"):
         dataset.prepare(stream_config, TOKENIZER, tmp_path)
-    assert list(tmp_path.iterdir()) == [left_over]
+    (judged,) = (path for path in tmp_path.iterdir() if path != left_over)
+    assert judged.name.endswith(".judged.jsonl")
+
+
+def test_no_text_is_judged_again_after_a_stop(
+    stream_config: CorpusConfig, prepared_once: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(tokenizer, "train", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            dataset.prepare(stream_config, TOKENIZER, tmp_path)
+    (judged,) = tmp_path.iterdir()
+    lines = judged.read_text().splitlines()
+    judged.write_text("\n".join(lines)[:-9])  # the last one was cut short
+    asked: list[str] = []
+    texts = Workers.map
+
+    def count(self: Workers[Any, Any], items: Iterable[tuple[Any, str]]) -> Iterator[Any]:
+        for context, text, result in texts(self, items):
+            asked.append(text)
+            yield context, text, result
+
+    monkeypatch.setattr(Workers, "map", count)
+    again = dataset.prepare(stream_config, TOKENIZER, tmp_path)
+    assert len([text for text in asked if text]) == 1
+    assert again.report == prepared_once.report
+    assert {split: file.digest for split, file in again.splits.items()} == {
+        split: file.digest for split, file in prepared_once.splits.items()
+    }
+    assert list(tmp_path.iterdir()) == [again.folder]
 
 
 def test_what_a_crash_left_is_cleared_away(stream_config: CorpusConfig, prepared: Dataset, tmp_path: Path) -> None:

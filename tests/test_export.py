@@ -112,6 +112,20 @@ def test_a_window_of_one_token_still_answers(tmp_path: Path) -> None:
     assert len(list(onnx_engine.load(folder).stream(Request([5]), lambda: False))) == 1
 
 
+def test_the_graph_of_a_long_window_keeps_buffers_for_a_shorter_one(tmp_path: Path) -> None:
+    folder = decoder_folder(tmp_path / "model", context_window_size=8192)
+    export.export(folder, quantised=False)
+    engine = onnx_engine.load(folder)
+    assert engine.context_window_size == export.LONGEST_WINDOW
+    export.export(folder, quantised=False, window=40)
+    engine = onnx_engine.load(folder)
+    assert engine.context_window_size == 40
+    written = list(engine.stream(Request(prompt(30)), lambda: False))
+    loaded = checkpoint.load(folder)
+    expected = loaded.model.generate(torch.tensor([prompt(30)]), 11, temperature=0)[0, 30:].tolist()
+    assert [token.id for token in written] == expected  # until the window is full
+
+
 def test_what_cannot_be_exported_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = decoder_folder(tmp_path / "model")
     (tmp_path / "empty.py").write_text("")

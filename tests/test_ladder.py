@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +107,14 @@ def test_a_longer_context_than_the_window_is_an_error() -> None:
         Head(K, T, D)(torch.zeros(1, T + 1, D))
     with pytest.raises(AssertionError, match="25 tokens in a window of 24"):
         MultiHeadAttention(T, H, K, D)(torch.zeros(1, T + 1, D))
+    for kind in ("single-head", "multi-head", "transformer"):
+        with pytest.raises(AssertionError, match="25 tokens in a window of 24"):
+            small_model(kind)(torch.zeros(1, T + 1, dtype=torch.long))
+
+
+def test_the_bigrams_write_a_window_unless_told_otherwise() -> None:
+    for kind in ("bigram", "embeddings"):
+        assert small_model(kind).generate(torch.zeros(1, 1, dtype=torch.long)).shape == (1, 257)  # type: ignore[operator]
 
 
 def test_signatures_and_names_are_the_course_s() -> None:
@@ -235,6 +244,18 @@ def test_a_ladder_that_was_not_climbed_says_so(tmp_path: Path, capsys: pytest.Ca
     assert ladder.main(["--runs", str(tmp_path), "--collect"]) == 2
     assert "bigram-cpu: no finished run" in capsys.readouterr().err
     assert ladder.main(["--runs", str(tmp_path), "loop.nothing=1"]) == 2
+
+
+def test_a_step_that_was_stopped_is_not_in_the_table(
+    tiny_ladder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(tiny_ladder, tmp_path / "runs")
+    path = tmp_path / "runs" / "multi-head-cpu" / "provenance.json"
+    about = json.loads(path.read_text())
+    about["config"]["loop"]["steps"] = 500
+    path.write_text(json.dumps(about))
+    assert ladder.main(["--runs", str(tmp_path / "runs"), "--collect"]) == 2
+    assert "multi-head-cpu: stopped at step 6 of 500; train it to its end first" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", STEPS)

@@ -184,11 +184,11 @@ async def test_a_document_follows_its_edits(client: LanguageClient) -> None:
 async def test_any_line_ends_and_positions_in_utf16(client: LanguageClient) -> None:
     windows = opened(client, PUSH.replace("\n", "\r\n"), "windows.py")
     assert await ghosts(client, windows, LINE, COLUMN) == ["self.items.append(item)"]
-    astral = opened(client, f"{PUSH}'𝔘', self.ite", "astral.py")  # two units, one character
-    assert await ghosts(client, astral, LINE, COLUMN + 10) == []  # "self.|ite"
-    (item,) = await listed(client, astral, LINE, COLUMN + 14)
+    astral = opened(client, f"{PUSH}'𝔘', self.i", "astral.py")  # two units, one character
+    assert await ghosts(client, astral, LINE, COLUMN + 10) == []  # "self|.i"
+    (item,) = await listed(client, astral, LINE, COLUMN + 12)
     assert isinstance(item.text_edit, types.TextEdit)
-    assert item.text_edit.range == types.Range(types.Position(LINE, COLUMN + 11), types.Position(LINE, COLUMN + 14))
+    assert item.text_edit.range == types.Range(types.Position(LINE, COLUMN + 11), types.Position(LINE, COLUMN + 12))
     assert item.text_edit.new_text.startswith("items")
 
 

@@ -23,6 +23,7 @@ from scripted_engine import ScriptedEngine
 import lineahead.lsp.pygls_mended  # noqa: F401  (what it mends is tested)
 from lineahead.engine.open import load_engine
 from lineahead.lsp.handlers import completion_item, create_server
+from lineahead.lsp.lines import lines_of
 from lineahead.lsp.wire import LONGEST_MESSAGE, Input
 from lineahead.suggest.policy import Suggestion
 
@@ -70,10 +71,10 @@ def test_positions_behind_the_end_are_the_end(
 @given(st.text("ab𝒳\r\n\f", max_size=20), st.integers(0, 8), st.integers(0, 8))
 def test_a_position_and_its_offset_say_the_same(text: str, line: int, character: int) -> None:
     document = TextDocument("file:///x.py", text, position_codec=PositionCodec())
-    offset = document.offset_at_position(types.Position(line, character))
+    lines, codec = lines_of(document), document.position_codec
+    offset = lines.offset(types.Position(line, character), codec)
     assert 0 <= offset <= len(text)
-    back = document.position_to_client_units(document.position_from_client_units(types.Position(line, character)))
-    assert document.offset_at_position(back) == offset
+    assert lines.offset(lines.position(offset, codec), codec) == offset
 
 
 def test_a_list_behind_the_end_replaces_nothing_outside(server: RawClient) -> None:

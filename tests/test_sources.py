@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from training import config
 from training.corpus import packages, sources, tables
 from training.corpus.documents import Candidate
 from training.errors import InputError
@@ -44,6 +45,23 @@ def wheel(folder: Path, name: str, version: str, files: dict[str, str], metadata
             archive.writestr(member, text)
         archive.writestr(f"{name}-{version}.dist-info/METADATA", f"Name: {name}\n{metadata}\nA description.\n")
     return path
+
+
+def test_only_a_licence_s_own_file_says_what_a_folder_is_under(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    write(
+        tmp_path / "licences.py",
+        "PSF = 'psf license agreement for python, python software foundation license version 2'\n",
+    )
+    write(tmp_path / "license_check.py")
+    write(tmp_path / "LICENSES.csv", "name,python software foundation license version 2\n")
+    assert {candidate.licence for candidate in found(tmp_path)} == {"unknown"}
+    write(tmp_path / "COPYING.md", "All that the Python Software Foundation License says is not said here.\n")
+    assert {candidate.licence for candidate in found(tmp_path)} == {"unknown"}
+    for name in ("LICENSE-MIT", "licence.txt", "LICENSE.md", "COPYING"):
+        write(tmp_path / name, MIT_TEXT)
+        assert {candidate.licence for candidate in found(tmp_path)} == {"MIT"}
+        (tmp_path / name).unlink()
 
 
 # The environment
@@ -198,6 +216,15 @@ def test_a_broken_wheel_is_an_error_that_names_it(tmp_path: Path) -> None:
         found(f"packages:{names}", tmp_path)
 
 
+def test_our_own_list_of_packages_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (_, source) = config.load("decoder-cpu").corpus.sources
+    assert packages.list_at(source.removeprefix("packages:")).is_file()
+    own = write(tmp_path / "training" / "corpora" / "packages.txt", "attrs\n")
+    assert packages.list_at("training/corpora/packages.txt").samefile(own)
+    assert packages.list_at("nothing.txt") == Path("nothing.txt")
+
+
 def test_our_own_list_of_packages_is_readable() -> None:
     path = Path(packages.__file__).parents[1] / "corpora" / "packages.txt"
     requirements = packages._read_list(path)
@@ -252,6 +279,37 @@ def test_odd_csv(tmp_path: Path, data: bytes, expected: list[tuple[str, str]]) -
     assert contents(found(path)) == expected
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_csv_with_a_header_in_any_unicode(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "table.csv"
+    rows = 'id,content,license,repository_name\n7,"def f():\n    return ""ä""",mit,a/b\n8,,,\n9,x = 1\n'
+    path.write_bytes(rows.encode(encoding))
+    listed = found(path)
+    assert contents(listed) == [('def f():\n    return "ä"', ""), ("", "empty"), ("x = 1", "")]
+    assert [(one.project, one.licence) for one in listed] == [
+        ("a/b", "MIT"), ("table.csv:1", "unknown"), ("table.csv:2", "unknown"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_the_course_s_csv_in_utf_16(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "course.csv"
+    path.write_bytes(ROWS.encode(encoding))
+    assert contents(found(path))[0] == ('def f():\n    return "a"', "")
+
+
+def test_a_csv_whose_texts_stand_in_another_column_says_so(tmp_path: Path) -> None:
+    text = "x = 1\n" * 100
+    path = tmp_path / "table.csv"
+    path.write_text("id,code\n" + "".join(f'{row},"{text}"\n' for row in range(5)))
+    with pytest.raises(InputError, match=r"long texts in column 2; say which one with corpus\.content_column=code"):
+        found(path)
+    assert len(found(path, column="code")) == 5
+    path.write_text("".join(f'{row},"{text}"\n' for row in range(5)))
+    with pytest.raises(InputError, match=r"column 2; say which one with a header and corpus\.content_column"):
+        found(path)
+
+
 def test_csv_longer_than_a_chunk_and_compressed(tmp_path: Path) -> None:
     path = tmp_path / "long.csv.gz"
     path.write_bytes(gzip.compress("".join(f'"row {row}"\n' for row in range(tables.ROWS * 2 + 5)).encode()))
@@ -263,7 +321,7 @@ def test_csv_longer_than_a_chunk_and_compressed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "data"), [("open.csv", b'"a"\n"never closed\n'), ("plain.csv.gz", b'"a"\n')])
 def test_broken_csv(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(InputError, match=f"{name}: expected CSV without a header"):
+    with pytest.raises(InputError, match=f"{name}: expected CSV, one document a row; after row"):
         found(tmp_path / name)
 
 

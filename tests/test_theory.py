@@ -238,6 +238,18 @@ def test_theory_1_1_8_the_first_loss_of_the_bigram_is_half_a_nat_above_log_v() -
     assert bigram_with(torch.zeros(1000, 1000))(x, y)[1].item() == pytest.approx(math.log(1000))
 
 
+def test_theory_1_1_8_one_frequent_pair_makes_the_first_loss_a_matter_of_luck() -> None:
+    blanks = torch.zeros(400, dtype=torch.long)  # as with a token for each blank of an indentation
+    others = torch.randint(1, 300, (700,))
+    text = torch.cat((blanks, others))[None]
+    counts = torch.bincount(text[0, :-1] * 300 + text[0, 1:])  # of each pair
+    expected = (counts / counts.sum()).square().sum().sqrt().item()
+    assert expected > 0.3
+    losses = torch.tensor([BigramLanguageModel(300)(text[:, :-1], text[:, 1:])[1].item() for _ in range(200)])
+    assert losses.mean().item() == pytest.approx(math.log(300) + 0.5, abs=0.1)
+    assert losses.std().item() == pytest.approx(expected, rel=0.25)
+
+
 def test_theory_1_1_8_small_weights_start_the_transformer_at_log_v() -> None:
     x, y = torch.randint(1000, (2, 4, 64))
     _, loss = TransformerLM(1000, 64, 64, 4, 2)(x, y)

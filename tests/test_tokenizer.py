@@ -1,12 +1,17 @@
 """Any text round-trips; nothing in a text is ever taken for a special token; the patterns split as they say."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from small_models import SOURCE, small_tokenizer
+from tokenizers import AddedToken
+from tokenizers import Tokenizer as HuggingFaceTokenizer
 
+from lineahead.engine import vocabulary
 from training import bpe, tokenizer
 from training.bpe import Pattern
 from training.errors import InputError
@@ -82,3 +87,17 @@ def test_missing_or_damaged_tokenizer_is_named(tmp_path: Path) -> None:
 def test_bad_settings_are_named(config: TokenizerConfig, message: str) -> None:
     with pytest.raises(InputError, match=message):
         tokenizer.train(config, iter(["text"]))
+
+
+@pytest.mark.parametrize("load", [tokenizer.load, vocabulary.load])
+def test_a_control_token_is_no_text_whatever_its_flag(tmp_path: Path, load: Callable[[Path], Any]) -> None:
+    """As in Qwen's tokenizers, whose tokens for files and for filling in the middle are not flagged."""
+    small = HuggingFaceTokenizer.from_str(small_tokenizer()._tokenizer.to_str())
+    ordinary = small.get_vocab_size()
+    small.add_tokens([AddedToken(name, special=False, normalized=False) for name in ("<|file_sep|>", "<tool_call>")])
+    small.save(str(tmp_path / "tokenizer.json"))
+    opened = load(tmp_path)
+    table = opened.token_bytes() if callable(opened.token_bytes) else opened.token_bytes
+    assert table[ordinary:] == [b"", b""]
+    for name in ("<|file_sep|>", "<tool_call>", "<|fim_prefix|>"):
+        assert b"".join(table[token] for token in opened.encode(f"x = '{name}'")) == f"x = '{name}'".encode()

@@ -23,6 +23,7 @@ from training.errors import InputError
 from training.format import DOCUMENT_END, DOCUMENT_START, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, PADDING
 from training.models.language_model import IGNORED_TARGET
 from training.processes import Processes
+from training.ranges import Count, Share
 from training.tokenizer import Tokenizer
 
 SMALLEST_FRAGMENT = 16  # tokens; shorter pieces of documents are not worth rearranging
@@ -33,17 +34,17 @@ RETOKENISING_GROWTH = 12  # tokens left free: a cut text may need a few more tok
 class BatchConfig:
     """How token streams become batches."""
 
-    sequence_length: int = 512
+    sequence_length: Count = 512
     """Tokens in a row (T)."""
-    batch_size: int = 16
+    batch_size: Count = 16
     """Rows of one optimizer step, over all processes."""
-    micro_batch_size: int = 16
+    micro_batch_size: Count = 16
     """Rows of one forward pass; the step's gradient is accumulated over batch_size / micro_batch_size / processes."""
-    fim_rate: float = 0.5
+    fim_rate: Share = 0.5
     """Share of document fragments rearranged for filling in the middle."""
-    fim_suffix_share: float = 0.35
+    fim_suffix_share: Share = 0.35
     """The text right of the cursor is at most this share of the fragment; the rest is left of it."""
-    fim_line_end_rate: float = 0.5
+    fim_line_end_rate: Share = 0.5
     """Share of cuts moved to the next line end; the others fall on any character, so half words occur."""
 
 

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer as HuggingFaceTokenizer
 
 from training import format
 from training.errors import InputError
+from training.files import write_atomically
 from training.format import SPECIAL_TOKENS
 
 Pattern = Literal["line", "word"]
@@ -34,7 +35,7 @@ class BPETokenizer:
     """Byte-level BPE, kept in the `tokenizers` library's own format (tokenizer.json)."""
 
     def __init__(self, tokenizer: HuggingFaceTokenizer) -> None:
-        tokenizer.encode_special_tokens = True  # "<|endoftext|>" in a source file is just characters
+        format.mark_control_tokens(tokenizer)
         self._tokenizer = tokenizer
 
     @property
@@ -71,7 +72,7 @@ class BPETokenizer:
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json."""
-        self._tokenizer.save(str(folder / format.TOKENIZER))
+        write_atomically(folder / format.TOKENIZER, lambda path: self._tokenizer.save(str(path)))
 
 
 def train(texts: Iterator[str], vocab_size: int, pattern: Pattern) -> BPETokenizer:

@@ -8,14 +8,14 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from training import format
+from training import format, hugging_face
 from training import tokenizer as tokenizers
 from training.bpe import BPETokenizer
 from training.errors import InputError
@@ -27,12 +27,15 @@ from training.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1
 MOST_SIZE, MOST_HEADS = 2**28, 4_096  # numbers in one dimension or table of a model: a gigabyte
+OTHER_WEIGHTS = (
+    (
+        f"{format.WEIGHTS}.index.json",
+        "weights in several files",
+        "save them as one: AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(OTHER, max_shard_size='1TB')",
+    ),
+    ("*.gguf", "GGUF, llama.cpp's own format", "take the model's safetensors folder"),
+)
 PICKLES = ("pytorch_model.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
-HUGGING_FACE_SHAPES = {
-    "qwen3": (True, False),
-    "qwen2": (False, True),
-    "llama": (False, False),
-}  # QK-norm, biases
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Checkpoint:
 def save_configuration(folder: Path, kind: str, model_config: Any, tokenizer: Tokenizer) -> None:
     """Write config.json and the tokenizer's files: what stays the same while a model is trained."""
     ours = {"format_version": FORMAT_VERSION, "kind": kind, "vocabulary": tokenizers.fingerprint(tokenizer)}
-    shape = _to_hugging_face(model_config, tokenizer) if isinstance(model_config, DecoderConfig) else {}
+    shape = hugging_face.from_decoder(model_config, tokenizer) if isinstance(model_config, DecoderConfig) else {}
     config = {**shape, "lineahead": {**ours, "model": dataclasses.asdict(model_config)}}
     tokenizer.save(folder)
     write_text_atomically(folder / format.CONFIG, json.dumps(config, indent=2) + "\n")
@@ -107,13 +110,12 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
 def _check_sizes(folder: Path, kind: str, model_config: Any, weights: dict[str, Tensor]) -> None:
     """Raise InputError for a configuration of another size than the weights, by arithmetic: nothing is allocated."""
     held, wrong = sum(tensor.numel() for tensor in weights.values()), f"{folder}/config.json"
-    for field in dataclasses.fields(model_config):
-        size = getattr(model_config, field.name)
-        if field.type not in (int, "int"):
-            continue
-        most = len(weights) if "layers" in field.name else MOST_HEADS if "heads" in field.name else MOST_SIZE
+    sizes = (name for name, of in get_type_hints(type(model_config)).items() if of is int)
+    for name in sizes:
+        size = getattr(model_config, name)
+        most = len(weights) if "layers" in name else MOST_HEADS if "heads" in name else MOST_SIZE
         if type(size) is not int or not 0 <= size <= most:
-            raise InputError(f"{wrong}: expected {field.name} from 0 to {most:,} for these weights, found {size!r}")
+            raise InputError(f"{wrong}: expected {name} from 0 to {most:,} for these weights, found {size!r}")
     with torch.device("meta"):
         model = MODELS[kind][0](model_config)
     asked = sum(parameter.numel() for parameter in model.parameters())
@@ -140,6 +142,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         pickled = folder.is_file() and any(folder.match(pattern) for pattern in PICKLES)
         what = "a pickle, which could run any code; only safetensors are read" if pickled else "no such folder"
+        if folder.suffix == ".gguf":
+            what = "GGUF, llama.cpp's own format"
         raise InputError(f"{folder}: expected a checkpoint folder with config.json and model.safetensors; found {what}")
     path = folder / format.CONFIG
     if not path.exists():
@@ -156,6 +160,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
 def _read_weights(folder: Path) -> dict[str, Tensor]:
     path = folder / format.WEIGHTS
     if not path.exists():
+        for pattern, found, way in OTHER_WEIGHTS:
+            if any(folder.glob(pattern)):
+                raise InputError(f"{folder}: expected one {format.WEIGHTS}, found {found}; {way}")
         if any(pickle for pattern in PICKLES for pickle in folder.glob(pattern)):
             raise InputError(
                 f"{folder}: expected model.safetensors, found a pickle, which could run any code: "
@@ -172,7 +179,7 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
 def _model_config(folder: Path, config: dict[str, Any]) -> tuple[str, Any]:
     ours = config.get("lineahead")
     if ours is None:
-        return "decoder", _from_hugging_face(folder, config)
+        return "decoder", hugging_face.to_decoder(folder, config)
     version = ours.get("format_version")
     if version != FORMAT_VERSION:
         raise InputError(
@@ -186,71 +193,6 @@ def _model_config(folder: Path, config: dict[str, Any]) -> tuple[str, Any]:
         return kind, MODELS[kind][1](**ours["model"])
     except (TypeError, KeyError) as error:
         raise InputError(f"{folder}/config.json: lineahead.model does not fit a {kind} ({error})") from None
-
-
-def _to_hugging_face(config: DecoderConfig, tokenizer: Tokenizer) -> dict[str, Any]:
-    """config.json for a decoder of ours, under the names that transformers uses."""
-    switches = (config.qk_norm, config.qkv_bias)
-    shape = next((name for name, shown in HUGGING_FACE_SHAPES.items() if shown == switches), None)
-    if shape is None:
-        raise InputError("model: qk_norm together with qkv_bias is no known shape; switch one off")
-    return {
-        "architectures": [{"qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama"}[shape] + "ForCausalLM"],
-        "model_type": shape,
-        "vocab_size": config.vocab_size,
-        "max_position_embeddings": config.context_window_size,
-        "hidden_size": config.hidden_size,
-        "intermediate_size": config.intermediate_size,
-        "num_hidden_layers": config.num_layers,
-        "num_attention_heads": config.num_heads,
-        "num_key_value_heads": config.num_key_value_heads,
-        "head_dim": config.head_size,
-        "hidden_act": "silu",
-        "rms_norm_eps": config.norm_eps,
-        "rope_theta": config.rope_theta,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
-        "attention_bias": False,
-        "tie_word_embeddings": config.tie_embeddings,
-        "bos_token_id": tokenizer.special(DOCUMENT_START),
-        "eos_token_id": tokenizer.special(DOCUMENT_END),
-        "pad_token_id": tokenizer.special(PADDING),
-        "torch_dtype": "float32",
-    }
-
-
-def _from_hugging_face(folder: Path, config: dict[str, Any]) -> DecoderConfig:
-    shape = config.get("model_type")
-    if shape not in HUGGING_FACE_SHAPES:
-        raise InputError(
-            f"{folder}: expected a model of ours or one shaped like {', '.join(HUGGING_FACE_SHAPES)}; found {shape!r}"
-        )
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    if (
-        rope.get("rope_type", "default") != "default"
-        or config.get("use_sliding_window")
-        or config.get("attention_bias")
-    ):
-        raise InputError(f"{folder}: scaled rotary positions, sliding windows and attention biases are not supported")
-    qk_norm, qkv_bias = HUGGING_FACE_SHAPES[shape]
-    try:
-        heads = config["num_attention_heads"]
-        return DecoderConfig(
-            vocab_size=config["vocab_size"],
-            context_window_size=config["max_position_embeddings"],
-            hidden_size=config["hidden_size"],
-            intermediate_size=config["intermediate_size"],
-            num_layers=config["num_hidden_layers"],
-            num_heads=heads,
-            num_key_value_heads=config.get("num_key_value_heads") or heads,
-            head_size=config.get("head_dim") or config["hidden_size"] // heads,
-            rope_theta=rope.get("rope_theta", config.get("rope_theta", 10_000.0)),
-            norm_eps=config["rms_norm_eps"],
-            qk_norm=qk_norm,
-            qkv_bias=qkv_bias,
-            tie_embeddings=config.get("tie_word_embeddings", False),
-        )
-    except KeyError as error:
-        raise InputError(f"{folder}/config.json: a {shape} needs {error}, found none") from None
 
 
 def _fill(model: nn.Module, weights: dict[str, Tensor], folder: Path) -> None:

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer as HuggingFaceTokenizer
 
 from training import format, prompts
 from training.errors import InputError
-from training.files import write_text_atomically
+from training.files import write_atomically, write_text_atomically
 from training.format import DOCUMENT_END, DOCUMENT_START
 
 CODEBERT = "microsoft/codebert-base"
@@ -124,8 +124,11 @@ class CodeBERTTokenizer:
         return b"".join(pieces).decode("utf-8", errors="replace")
 
     def save(self, folder: Path) -> None:
-        """Write CodeBERT's own tokenizer.json, and vocabulary.json with its ids in the order of ours."""
-        self._tokenizer.save(str(folder / format.TOKENIZER))
+        """Write CodeBERT's own tokenizer as codebert.json, and vocabulary.json with its ids in the order of ours.
+
+        Not as tokenizer.json: `transformers.AutoTokenizer` would read that, and give ids that the model has not.
+        """
+        write_atomically(folder / format.CODEBERT_TOKENIZER, lambda path: self._tokenizer.save(str(path)))
         about = {"tokenizer": CODEBERT, "to_codebert": self.to_codebert.tolist()}
         write_text_atomically(folder / format.VOCABULARY, json.dumps(about) + "\n")
 
@@ -149,7 +152,7 @@ def reindexed(folder: str, texts: Iterator[str]) -> CodeBERTTokenizer:
 
 
 def load(folder: Path, tokenizer: HuggingFaceTokenizer) -> CodeBERTTokenizer:
-    """The re-indexed tokenizer in a checkpoint folder, whose tokenizer.json is open already."""
+    """The re-indexed tokenizer in a checkpoint folder, where CodeBERT's own is open already."""
     path = folder / format.VOCABULARY
     try:
         ids = json.loads(path.read_text(encoding="utf-8"))["to_codebert"]
@@ -160,8 +163,8 @@ def load(folder: Path, tokenizer: HuggingFaceTokenizer) -> CodeBERTTokenizer:
         raise InputError(f"{path}: not a readable vocabulary ({error}); copy it again from its source") from None
     if not fits:
         raise InputError(
-            f"{path}: expected rising ids of the {tokenizer.get_vocab_size():,} tokens in tokenizer.json beside it, "
-            "<unk> among them; found others: copy both files again from their source"
+            f"{path}: expected rising ids of the {tokenizer.get_vocab_size():,} tokens in CodeBERT's tokenizer "
+            "beside it, <unk> among them; found others: copy both files again from their source"
         )
     return CodeBERTTokenizer(tokenizer, array)
 

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import cattrs
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
@@ -20,6 +20,7 @@ from training.errors import InputError
 from training.loop import LoopConfig
 from training.models import MODELS
 from training.optimizer import OptimizerConfig
+from training.ranges import Natural
 from training.tokenizer import TokenizerConfig
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -36,7 +37,7 @@ class RunSettings:
     start_from: str = ""
     """A checkpoint folder to go on from, with its weights and its tokenizer (so the table [tokenizer] has no say);
     "": random weights. The model's settings must be those of that checkpoint."""
-    seed: int = 305
+    seed: Natural = 305
     """Start of all randomness: initial weights, order of batches, fill-in-the-middle cuts."""
 
 
@@ -90,6 +91,7 @@ def from_dict(tables: dict[str, Any]) -> RunConfig:
         model = converter.structure(model_table, MODELS[kind][1])
     except Exception as error:
         raise InputError(f"config: {'; '.join(_explain(error, 'model.'))}") from None
+    _check_heads(model)
     if config.batches.sequence_length > model.context_window_size:
         raise InputError(
             f"config: batches.sequence_length: expected at most model.context_window_size = "
@@ -98,6 +100,24 @@ def from_dict(tables: dict[str, Any]) -> RunConfig:
     if config.run.start_from:
         config = dataclasses.replace(config, tokenizer=TokenizerConfig("checkpoint", folder=config.run.start_from))
     return dataclasses.replace(config, model=model)
+
+
+def _check_heads(model: Any) -> None:
+    """Raise InputError for heads that do not share a width, or each other, evenly."""
+    heads = getattr(model, "num_heads", 1)
+    shared = getattr(model, "num_key_value_heads", 1)
+    if heads % shared:
+        raise InputError(
+            f"config: model.num_heads: expected a multiple of model.num_key_value_heads = {shared}, found {heads}"
+        )
+    if hasattr(model, "num_key_value_heads") and model.head_size % 2:
+        raise InputError(
+            f"config: model.head_size: expected an even number (positions turn pairs), found {model.head_size}"
+        )
+    if getattr(model, "embed_size", heads) < heads:
+        raise InputError(
+            f"config: model.num_heads: expected at most model.embed_size = {model.embed_size}, found {heads}"
+        )
 
 
 def with_vocabulary(config: RunConfig, vocab_size: int) -> RunConfig:
@@ -159,9 +179,23 @@ def _converter() -> cattrs.Converter:
 
     for kind in (bool, int, float, str):
         converter.register_structure_hook(kind, strict(kind))
-    converter.register_structure_hook_func(lambda target: getattr(target, "__origin__", None) is Literal, _choice)
+    converter.register_structure_hook_func(lambda target: _origin(target) is Literal, _choice)
+    converter.register_structure_hook_func(lambda target: _origin(target) is tuple, _texts)
+
+    def in_range(value: Any, target: Any) -> Any:
+        kind, allowed = get_args(target)
+        number = strict(kind)(value, kind)
+        if number not in allowed:
+            raise ValueError(f"expected {allowed}, found {value!r}")
+        return number
+
+    converter.register_structure_hook_func(lambda target: _origin(target) is Annotated, in_range)
     converter.register_structure_hook_func(lambda target: target is Any, lambda value, _: value)
     return converter
+
+
+def _origin(target: Any) -> Any:
+    return get_origin(target)
 
 
 def _choice(value: Any, target: Any) -> Any:
@@ -169,6 +203,13 @@ def _choice(value: Any, target: Any) -> Any:
     if value not in get_args(target):
         raise ValueError(f"expected one of {', '.join(get_args(target))}; found {value!r}")
     return value
+
+
+def _texts(value: Any, _: Any) -> tuple[str, ...]:
+    """A list of strings. A string alone is a sequence too, of its characters: that is never meant."""
+    if not isinstance(value, list | tuple) or not all(type(text) is str for text in value):
+        raise TypeError(f'expected a list of texts, as ["…"]; found {value!r}')
+    return tuple(value)
 
 
 def _explain(error: BaseException, path: str) -> list[str]:

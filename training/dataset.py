@@ -1,7 +1,8 @@
 """Documents → a prepared folder: tokenizer, memory-mapped token files, and a JSON that says what is in them.
 
 A prepared corpus is kept under a name derived from the settings that made it, so runs with the same
-corpus and tokenizer share it. It appears by one rename, whole or not at all.
+corpus and tokenizer share it. It appears by one rename, whole or not at all; what was found of each text before a
+stop is kept beside it.
 """
 
 import dataclasses
@@ -10,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -68,12 +70,14 @@ def prepare(corpus_config: CorpusConfig, tokenizer_config: TokenizerConfig, data
         shutil.rmtree(left_over, ignore_errors=True)
     partial = data_folder / f"{name}.partial-{os.getpid()}"
     partial.mkdir(parents=True)
+    judged = data_folder / f"{name}.judged.jsonl"
     try:
-        _build(corpus_config, tokenizer_config, partial, settings)
+        _build(corpus_config, tokenizer_config, partial, settings, judged)
         partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+    judged.unlink(missing_ok=True)
     return load(folder)
 
 
@@ -100,24 +104,24 @@ def load(folder: Path) -> Dataset:
 
 
 def _build(
-    corpus_config: CorpusConfig, tokenizer_config: TokenizerConfig, folder: Path, settings: dict[str, Any]
+    corpus_config: CorpusConfig, tokenizer_config: TokenizerConfig, folder: Path, settings: dict[str, Any], judged: Path
 ) -> None:
     report = CorpusReport()
     spool = folder / "documents.jsonl"
-    documents, train_bytes = _spool(corpus.read_documents(corpus_config, report), spool)
+    with closing(corpus.read_documents(corpus_config, report, judged)) as read:  # its bar ends before an error is told
+        documents, train_bytes = _spool(read, spool)
     stride = tokenizer.stride(tokenizer_config, train_bytes)
     sample = islice((document.text for document in _read(spool) if document.split == "train"), 0, None, stride)
     trained = tokenizer.train(tokenizer_config, sample)
     trained.save(folder)
     writers = {split: _TokenWriter(folder / f"{split}.bin", trained) for split in SPLITS}
-    progress = tqdm(total=documents, desc="tokens", unit="doc")
-    unread = _read(spool)
-    while batch := list(islice(unread, DOCUMENTS_A_BATCH)):
-        for document, token_ids in zip(batch, trained.encode_batch([d.text for d in batch]), strict=True):
-            written = writers[document.split].write(token_ids)
-            report.add_tokens(document, written)
-        progress.update(len(batch))
-    progress.close()
+    with tqdm(total=documents, desc="tokens", unit="doc") as progress:
+        unread = _read(spool)
+        while batch := list(islice(unread, DOCUMENTS_A_BATCH)):
+            for document, token_ids in zip(batch, trained.encode_batch([d.text for d in batch]), strict=True):
+                written = writers[document.split].write(token_ids)
+                report.add_tokens(document, written)
+            progress.update(len(batch))
     entries = {split: writer.close() for split, writer in writers.items()}
     spool.unlink()
     if corpus_config.split == "stream":

@@ -20,10 +20,12 @@ from training import checkpoint, format, graph, tokenizer
 from training.checkpoint import Checkpoint
 from training.errors import InputError
 from training.files import write_atomically
+from training.ranges import Count, argument
 
 onnxruntime = format.onnxruntime()
 
 CHECKED_WINDOWS = 24
+LONGEST_WINDOW = 2_048  # tokens: a file of 400 lines and more, and 50 MB of buffers instead of 200 for 8,192 positions
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,14 @@ def compare(opened: Checkpoint, runner: Runner, windows: Sequence[Tensor]) -> Co
     return Cost(format.bits_per_byte(nats[0], text_bytes), format.bits_per_byte(nats[1], text_bytes), difference)
 
 
-def export(folder: Path, paths: Sequence[Path] = (), quantised: bool = True) -> Cost:
-    """Write model.onnx into a checkpoint folder, whole or not at all, once it is checked against the checkpoint."""
+def export(folder: Path, paths: Sequence[Path] = (), quantised: bool = True, window: int = LONGEST_WINDOW) -> Cost:
+    """Write model.onnx into a checkpoint folder, whole or not at all, once it is checked against the checkpoint.
+
+    The graph's window, which it keeps buffers for, has at most `window` tokens.
+    """
     opened = checkpoint.load(folder)
-    serialised = graph.build(opened, quantised).SerializeToString()
-    cost = compare(opened, Runner(serialised), _windows(opened, paths))
+    serialised = graph.build(opened, quantised, window).SerializeToString()
+    cost = compare(opened, Runner(serialised), _windows(opened, paths, window))
     if not math.isfinite(cost.graph_bits):
         raise InputError(f"export: the graph computes no finite numbers; {folder} is left as it was")
     write_atomically(folder / format.GRAPH, lambda path: path.write_bytes(serialised))
@@ -90,12 +95,12 @@ def export(folder: Path, paths: Sequence[Path] = (), quantised: bool = True) -> 
     return cost
 
 
-def _windows(opened: Checkpoint, paths: Sequence[Path]) -> list[Tensor]:
+def _windows(opened: Checkpoint, paths: Sequence[Path], window: int) -> list[Tensor]:
     """Windows of token ids from files; without any, from modules of the standard library."""
     if not paths:
         names = ("argparse", "ast", "configparser", "dataclasses", "inspect", "pathlib", "shutil", "tarfile")
         paths = [Path(sysconfig.get_paths()["stdlib"]) / f"{name}.py" for name in names]
-    size = min(opened.model.context_window_size, 512)
+    size = min(opened.model.context_window_size, window, 512)
     windows: list[Tensor] = []
     for path in paths:
         token_ids = torch.tensor(opened.tokenizer.encode(path.read_text(encoding="utf-8")))
@@ -115,9 +120,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT")
     parser.add_argument("--float", action="store_true", help="keep the weights in float32")
     parser.add_argument("--text", type=Path, nargs="+", default=[], metavar="FILE", help="files to check it on")
+    parser.add_argument(
+        "--window", type=argument(Count), default=LONGEST_WINDOW, metavar="TOKENS",
+        help="the most tokens that the graph sees at once, where the model sees more: memory goes with it "
+        "(default: %(default)s)",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
     try:
-        cost = export(options.checkpoint, options.text, quantised=not options.float)
+        cost = export(options.checkpoint, options.text, not options.float, options.window)
     except (InputError, OSError, UnicodeDecodeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -20,11 +20,13 @@ from typing import Any
 # The files of a checkpoint folder.
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
-VOCABULARY = "vocabulary.json"  # only beside a tokenizer whose ids were numbered anew
+VOCABULARY = "vocabulary.json"  # only beside a tokenizer whose ids were numbered anew,
+CODEBERT_TOKENIZER = "codebert.json"  # which has another name then: nobody may read it without the new numbers
 HASHES = "hashes.json"  # of the files above, in a folder that is handed on
+JUDGEMENT = "judgement.json"  # how likely what this model suggests is right, by more than it says itself
 GATE = "memory.json"  # how much the memory of a person's code is trusted beside this model
 CARD, PROVENANCE = "README.md", "provenance.json"  # the same facts, for people and for machines
-HASHED = (CONFIG, WEIGHTS, GRAPH, TOKENIZER, TOKENIZER_CONFIG, GATE)
+HASHED = (CONFIG, WEIGHTS, GRAPH, TOKENIZER, TOKENIZER_CONFIG, GATE, JUDGEMENT)
 
 DOCUMENT_START, DOCUMENT_END, PADDING = "<|startoftext|>", "<|endoftext|>", "<|pad|>"
 FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
@@ -112,6 +114,19 @@ def token_bytes(vocabulary: Mapping[str, int], special_ids: Container[int], size
     return table
 
 
+def mark_control_tokens(tokenizer: Any) -> None:
+    """Flag as special what a tokenizer of the `tokenizers` library added in the shape of `<|this|>` or `<this>`.
+
+    Some models leave the flag away (Qwen's for files and for filling in the middle). Without it, a source that spells
+    such a token would be read as the token, and the token would be written as text.
+    """
+    for token in tokenizer.get_added_tokens_decoder().values():
+        if not token.special and token.content.startswith("<") and token.content.endswith(">"):
+            token.special = True
+            tokenizer.add_special_tokens([token])
+    tokenizer.encode_special_tokens = True  # "<|endoftext|>" in a source file is just characters
+
+
 def byte_lengths(table: Iterable[bytes]) -> list[int]:
     """How many bytes of text each token stands for, from `token_bytes`; 0 for special ones."""
     return [len(token) for token in table]
@@ -140,7 +155,7 @@ def python_files(
     """The files `*.py` in a folder and, by name, in the folders below that `enters` lets in; links are not followed.
 
     `most_folders` stops the walk, so that a whole disk is no project. What cannot be read, or is no regular
-    file, is `skipped`.
+    file, is `skipped`, and so is the first folder that is one too many.
     """
     waiting, entered = [root], 0
     while waiting and (most_folders is None or entered < most_folders):
@@ -164,6 +179,8 @@ def python_files(
             elif path.name.endswith(".py"):
                 skipped(OSError(errno.ELOOP, "a link, a pipe or a device, which is not read", str(path)))
         waiting += reversed(folders)
+    if waiting:
+        skipped(OSError(errno.E2BIG, "more folders than are looked into", str(waiting[-1])))
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -8,6 +8,7 @@ so a token's logits do not depend on which tokens share its step. An embedding t
 Shapes as in models/decoder.py; P tokens are in the buffers before the step, T new ones go in.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,14 +82,19 @@ class _Graph:
         return output, total
 
 
-def build(opened: Checkpoint, quantised: bool = True) -> onnx.ModelProto:
-    """The graph of a decoder checkpoint. Raises InputError for other models and for weights that are no numbers."""
+def build(opened: Checkpoint, quantised: bool = True, window: int | None = None) -> onnx.ModelProto:
+    """The graph of a decoder checkpoint, over `window` tokens at most (None: as many as the model sees).
+
+    Raises InputError for other models and for weights that are no numbers.
+    """
     model, config = opened.model, getattr(opened.model, "config", None)
     if not isinstance(model, Decoder) or not isinstance(config, DecoderConfig):
         raise InputError("export: expected a decoder; the baseline ladder is served through PyTorch as it is")
     for name, tensor in model.state_dict().items():
         if not bool(torch.isfinite(tensor).all()):
             raise InputError(f"export: {name} holds values that are no finite numbers; take an earlier checkpoint")
+    if window is not None and window < config.context_window_size:
+        config = dataclasses.replace(config, context_window_size=window)
     with torch.inference_mode():
         return _decoder(model, config, quantised)
 

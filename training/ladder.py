@@ -43,8 +43,9 @@ def read(name: str, folder: Path) -> Rung:
     evaluated = [line for line in lines if "validation_nats" in line]
     try:
         about = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+        done, of = about["progress"]["steps"], about["config"]["loop"]["steps"]
         last = about["evaluation"]
-        return Rung(
+        rung = Rung(
             name,
             about["parameters"],
             about["config"]["model"]["vocab_size"],
@@ -57,6 +58,9 @@ def read(name: str, folder: Path) -> Rung:
         )
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"{folder}: no finished run ({error}); train it first, without --collect") from None
+    if done < of or last["step"] < of:
+        raise InputError(f"{folder}: stopped at step {done:,} of {of:,}; train it to its end first, without --collect")
+    return rung
 
 
 def table(rungs: list[Rung]) -> str:

@@ -21,6 +21,7 @@ from training.errors import InputError
 from training.evaluation import Evaluation, evaluate
 from training.models.language_model import IGNORED_TARGET
 from training.optimizer import OptimizerConfig
+from training.ranges import Count, Natural, NotNegative
 from training.resume import Progress
 
 WEIGHTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -30,19 +31,19 @@ WEIGHTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 class LoopConfig:
     """How long to train, how to compute, how often to look."""
 
-    steps: int = 1_000
+    steps: Count = 1_000
     """Optimizer steps in all; may be raised later to go on."""
-    evaluate_every: int = 200
+    evaluate_every: Count = 200
     """Steps between evaluations on both splits."""
-    evaluation_rows: int = 64
+    evaluation_rows: Count = 64
     """Windows of each split in an evaluation."""
-    log_every: int = 10
+    log_every: Count = 10
     """Steps between lines in metrics.jsonl."""
-    checkpoint_minutes: float = 5.0
+    checkpoint_minutes: NotNegative = 5.0
     """Minutes between checkpoints; one more is made at the end."""
     device: DeviceChoice = "auto"
     """"auto" (CUDA where there is one), "cpu", "cuda"."""
-    threads: int = 0
+    threads: Natural = 0
     """Processor threads to compute with; 0: as many as there are cores."""
     precision: PrecisionChoice = "auto"
     """"auto" (bfloat16 where the device computes in it), "bfloat16", "float32"."""

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from training.ranges import BelowOne, Natural, NotNegative, Positive, Share
+
 
 @dataclass(frozen=True)
 class OptimizerConfig:
@@ -18,23 +20,23 @@ class OptimizerConfig:
 
     kind: Literal["muon", "adamw"] = "muon"
     """"muon" (matrices by Muon, the rest by AdamW) or "adamw" (all)."""
-    learning_rate: float = 3e-3
+    learning_rate: Positive = 3e-3
     """AdamW's peak learning rate."""
-    matrix_learning_rate: float = 0.02
+    matrix_learning_rate: Positive = 0.02
     """Muon's peak learning rate."""
-    weight_decay: float = 0.01
+    weight_decay: NotNegative = 0.01
     """Decoupled decay of matrices and embeddings, times the learning rate, per step."""
-    momentum: float = 0.95
+    momentum: BelowOne = 0.95
     """Muon's momentum (Nesterov)."""
-    beta1: float = 0.9
+    beta1: BelowOne = 0.9
     """AdamW's average of gradients."""
-    beta2: float = 0.95
+    beta2: BelowOne = 0.95
     """AdamW's average of squared gradients."""
-    gradient_clip: float = 1.0
+    gradient_clip: NotNegative = 1.0
     """Largest norm of the whole gradient; 0: no clipping."""
-    warmup_steps: int = 100
+    warmup_steps: Natural = 100
     """Steps over which the learning rate rises from 0."""
-    decay_share: float = 0.2
+    decay_share: Share = 0.2
     """Share of all steps, at the end, over which the learning rate falls to 0; 0: constant to the end."""
 
 

@@ -22,6 +22,7 @@ from training import checkpoint, dataset, format, tokenizer
 from training.checkpoint import Checkpoint
 from training.errors import InputError
 from training.format import DOCUMENT_START
+from training.ranges import Count, Natural, argument
 
 WINDOWS_A_BATCH = 8
 
@@ -138,15 +139,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.perplexity", description=__doc__.partition("\n\n")[2])
     parser.add_argument("checkpoint", type=Path, help="a checkpoint folder, such as a run's")
     parser.add_argument("paths", nargs="*", type=Path, help="Python files or folders (default: the run's own splits)")
-    parser.add_argument("--stride", type=int, help="tokens the window moves on by (default: half the window)")
-    parser.add_argument("--tokens", type=int, default=50_000, help="of each split, 0 for all (default: %(default)s)")
+    parser.add_argument(
+        "--stride", type=argument(Count), help="tokens the window moves on by (default: half the window)"
+    )
+    parser.add_argument(
+        "--tokens", type=argument(Natural), default=50_000, help="of each split, 0 for all (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=argument(Count), default=1,
+        help="to compute with; on a machine that does other work too, more make it slower (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
     try:
         opened = checkpoint.load(options.checkpoint)
         window = opened.model.context_window_size
         stride = options.stride or max(1, window // 2)
-        if not 1 <= stride <= window:
+        if stride > window:
             raise InputError(f"--stride: expected 1 … {window} (the model's window), found {stride}")
         if options.paths:
             results = measure_paths(opened, options.paths, window, stride)

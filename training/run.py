@@ -59,6 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
             f"error: {error}; what was saved before is kept, and the same command goes on from there",
             file=sys.stderr,
         )
+    except KeyboardInterrupt:  # outside the loop, which takes it for itself
+        print(
+            "stopped; what was read and trained before is kept, and the same command goes on from there",
+            file=sys.stderr,
+        )
+        return STOPPED
     return FAILED
 
 

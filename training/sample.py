@@ -11,6 +11,7 @@ from training.checkpoint import Checkpoint
 from training.errors import InputError
 from training.format import DOCUMENT_END, DOCUMENT_START
 from training.models.language_model import stream
+from training.ranges import Count, Natural, NotNegative, PositiveShare, argument
 
 
 def sample(
@@ -45,11 +46,20 @@ def main(arguments: list[str] | None = None) -> int:
     prompt_from = parser.add_mutually_exclusive_group()
     prompt_from.add_argument("--prompt-file", type=Path, help="continue this text (default: start a new file)")
     prompt_from.add_argument("--example", choices=prompts.EXAMPLES, help="continue one of the course's two prompts")
-    parser.add_argument("--max-new-tokens", type=int, default=200, help="default: %(default)s")
-    parser.add_argument("--temperature", type=float, default=0.8, help="0: always the likeliest (default: %(default)s)")
-    parser.add_argument("--top-k", type=int, help="draw from the K likeliest tokens only")
-    parser.add_argument("--top-p", type=float, help="draw from the likeliest tokens that hold this probability")
-    parser.add_argument("--seed", type=int, help="the same seed writes the same text")
+    parser.add_argument("--max-new-tokens", type=argument(Natural), default=200, help="default: %(default)s")
+    parser.add_argument(
+        "--temperature",
+        type=argument(NotNegative),
+        default=0.8,
+        help="0: always the likeliest (default: %(default)s)",
+    )
+    parser.add_argument("--top-k", type=argument(Count), help="draw from the K likeliest tokens only")
+    parser.add_argument(
+        "--top-p",
+        type=argument(PositiveShare),
+        help="draw from the likeliest tokens that hold this probability",
+    )
+    parser.add_argument("--seed", type=argument(Natural), help="the same seed writes the same text")
     options = parser.parse_args(arguments)
     try:
         prompt = prompts.EXAMPLES.get(options.example, "")

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer as HuggingFaceTokenizer
 
 from training import bpe, codebert, format
 from training.errors import InputError
+from training.ranges import Count
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,11 @@ class TokenizerConfig:
     kind: Literal["bpe", "codebert", "checkpoint"] = "bpe"
     """"bpe": trained on the corpus. "codebert": CodeBERT's, re-indexed to the tokens that the corpus uses.
     "checkpoint": the one in a checkpoint folder, as it is."""
-    vocab_size: int = 16_384
+    vocab_size: Count = 16_384
     """Entries of the BPE, special tokens included."""
     pattern: bpe.Pattern = "line"
     """Where merges stop: "word", or "line" (tokens may span blanks within a line)."""
-    sample_bytes: int = 16_000_000
+    sample_bytes: Count = 16_000_000
     """The BPE learns from an even sample of the training documents of about this size."""
     folder: str = ""
     """Where CodeBERT's vocab.json and merges.txt are (empty: microsoft/codebert-base of the Hugging Face hub), or
@@ -94,14 +95,17 @@ def train(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
 
 def load(folder: Path) -> Tokenizer:
     """Open the tokenizer in a checkpoint folder: the re-indexed one where there is a vocabulary.json."""
-    path = folder / format.TOKENIZER
+    reindexed = (folder / format.VOCABULARY).exists()
+    path = folder / format.CODEBERT_TOKENIZER
+    if not reindexed or not path.exists():  # it was called tokenizer.json, too, once
+        path = folder / format.TOKENIZER
     if not path.exists():
         raise InputError(f"{folder}: expected a {format.TOKENIZER} beside the weights, found none")
     try:
         tokenizer = HuggingFaceTokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception
         raise InputError(f"{path}: not a tokenizer that can be read ({error}); copy it again from its source") from None
-    if (folder / format.VOCABULARY).exists():
+    if reindexed:
         return codebert.load(folder, tokenizer)
     return bpe.BPETokenizer(tokenizer)
 

@@ -11,8 +11,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from training import metrics
+
+STEPS = 100
 OVERRIDES = (
-    "loop.steps=100",
+    f"loop.steps={STEPS}",
+    "loop.log_every=1",
     "loop.evaluate_every=25",
     "loop.checkpoint_minutes=0.0",  # a checkpoint after every step: the kill often falls into writing one
     "corpus.limit=60",
@@ -30,25 +34,31 @@ def finish(folder: Path, data: Path) -> bytes:
     return (folder / "model.safetensors").read_bytes()
 
 
+def steps_done(folder: Path) -> int:
+    """How far a run is, by its own metrics: its pace on this machine, now, is anybody's guess."""
+    lines = [line for line in metrics.read(folder) if "train_loss" in line]
+    return int(lines[-1]["step"]) if lines else 0
+
+
 def main(times: int, seed: int) -> int:
     random.seed(seed)
     with tempfile.TemporaryDirectory() as temporary:
         data = Path(temporary) / "data"
-        started = time.monotonic()
         expected = finish(Path(temporary) / "undisturbed", data)
-        seconds = time.monotonic() - started
         failures = 0
         for number in range(1, times + 1):
             folder = Path(temporary) / f"killed-{number}"
-            moment = random.uniform(0.1, seconds)
+            step, later = random.randrange(STEPS), random.uniform(0, 0.1)
             process = subprocess.Popen(command(folder, data), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(moment)
+            while process.poll() is None and steps_done(folder) < step:
+                time.sleep(0.005)
+            time.sleep(later)  # so that it falls anywhere within a step
             process.kill()
             killed = process.wait() < 0
             left = "a checkpoint" if (folder / "resume.safetensors").exists() else "nothing yet"
             same = finish(folder, data) == expected
             failures += not same
-            how = f"killed after {moment:5.2f} s" if killed else f"finished before {moment:5.2f} s"
+            how = f"killed {later:.3f} s after step {step:2}" if killed else f"finished before step {step:2} was seen"
             print(f"{number:3}  {how}, {left} saved: {'same weights' if same else 'OTHER WEIGHTS'}", flush=True)
     print(f"{times - failures} of {times} runs ended with the same weights")
     return 1 if failures else 0

@@ -1,23 +1,33 @@
 """Sources → documents: filtered, deduplicated, and split by project so that nothing leaks."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tqdm import tqdm
 
 from training.corpus import licences, sources
 from training.corpus.documents import Candidate, Document, Found
 from training.corpus.filters import Duplicates, Limits, Verdict, clean, judge, judge_path
+from training.corpus.judged import Judged
 from training.corpus.tally import CorpusReport
 from training.corpus.workers import Workers
 from training.errors import InputError
+from training.ranges import BelowOne, Count, Natural, Positive, Share
 
-_Inspected = tuple[Candidate, str]  # a candidate, and the reason that already puts it out
+
+class _Inspected(NamedTuple):
+    """What is known of a candidate before the workers look: `reason` already puts it out."""
+
+    candidate: Candidate
+    reason: str
+    text: str
+    verdict: Verdict | None
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,8 @@ class CorpusConfig:
 
     sources: tuple[str, ...] = ("environment",)
     """Each one of: "environment" (the Python code of the running interpreter); a folder; a .csv file or the URL
-    of one (no header, a document a row, in the first column); a .parquet, .jsonl or .jsonl.gz file;
+    of one (a document a row, in the first column, or in the content column where a header names it); a .parquet,
+    .jsonl or .jsonl.gz file;
     "packages:FILE" (a list of names, one a line, whose wheels pip downloads); "hub:DATASET[:CONFIG]" (a data set
     of the Hugging Face hub, streamed; needs the extra `hub`)."""
     licences: Literal["any", "permissive"] = "any"
@@ -34,34 +45,37 @@ class CorpusConfig:
     split: Literal["project", "stream"] = "project"
     """"project": a project is either for training or for validation, by a hash of its name. "stream": all
     documents are for training here, and the end of the token stream is cut off for validation later on."""
-    validation_share: float = 0.05
+    validation_share: BelowOne = 0.05
     """The share of projects (or of the stream) that is kept for validation; 0 for none."""
-    max_line_length: int = 1000
+    max_line_length: Count = 1000
     """Characters; a file with a longer line is minified or data."""
-    max_mean_line_length: float = 100.0
+    max_mean_line_length: Positive = 100.0
     """Characters, over the lines that are not blank; as above."""
-    max_bytes: int = 500_000
+    max_bytes: Count = 500_000
     """Longer files are data or generated, as a rule."""
-    min_bytes: int = 128
+    min_bytes: Natural = 128
     """Shorter files hold nothing to learn from."""
-    near_duplicate_threshold: float = 0.8
+    near_duplicate_threshold: Share = 0.8
     """Files this alike (Jaccard similarity of their sets of 5-word shingles) count as one; 0 keeps them all."""
     content_column: str = "content"
-    """The column (or key) of Parquet, JSONL and hub rows that holds the text."""
+    """The column (or key) of CSV with a header, Parquet, JSONL and hub rows that holds the text."""
     downloads: str = "runs/downloads"
     """Where the wheels of "packages:FILE" are kept."""
-    limit: int | None = None
+    limit: Count | None = None
     """Stop after so many documents."""
 
 
-def read_documents(config: CorpusConfig, report: CorpusReport | None = None) -> Iterator[Document]:
+def read_documents(
+    config: CorpusConfig, report: CorpusReport | None = None, judged: Path | None = None
+) -> Generator[Document, None, None]:
     """Yield the corpus in an order that depends on the sources alone; `report` is filled on the way.
 
+    The file `judged` keeps what was found of each text, so that a corpus that was stopped is read on much faster.
     Raises InputError for a bad setting or source at once, and at the end for a corpus that turned out empty,
     or with nothing on one side of the split.
     """
     _check(config)
-    return _documents(config, report if report is not None else CorpusReport())
+    return _documents(config, report if report is not None else CorpusReport(), judged)
 
 
 def split_of(project: str, validation_share: float) -> str:
@@ -71,23 +85,13 @@ def split_of(project: str, validation_share: float) -> str:
 
 
 def _check(config: CorpusConfig) -> None:
-    if not 0 <= config.validation_share < 1:
-        raise InputError(
-            f"corpus.validation_share: expected 0 or more and less than 1, found {config.validation_share}"
-        )
-    if not 0 <= config.near_duplicate_threshold <= 1:
-        raise InputError(
-            f"corpus.near_duplicate_threshold: expected 0 (off) to 1, found {config.near_duplicate_threshold}"
-        )
-    if config.limit is not None and config.limit < 1:
-        raise InputError(f"corpus.limit: expected 1 or more documents, found {config.limit}")
     if not config.sources:
         raise InputError(f"corpus.sources: expected at least one of {sources.KINDS}; found none")
     for source in config.sources:
         sources.check(source)
 
 
-def _documents(config: CorpusConfig, report: CorpusReport) -> Iterator[Document]:
+def _documents(config: CorpusConfig, report: CorpusReport, kept: Path | None) -> Generator[Document, None, None]:
     limits = Limits(
         config.min_bytes,
         config.max_bytes,
@@ -96,13 +100,14 @@ def _documents(config: CorpusConfig, report: CorpusReport) -> Iterator[Document]
         signature=config.near_duplicate_threshold > 0,
     )
     duplicates = Duplicates(config.near_duplicate_threshold)
-    with Workers[_Inspected, Verdict](partial(judge, limits=limits)) as workers:
+    with Judged(kept) as judged, Workers[_Inspected, Verdict](partial(judge, limits=limits)) as workers:
         for source in config.sources:
             contents = sources.find(source, config.content_column, Path(config.downloads), config.max_bytes + 1)
-            for document in _from_source(source, contents, config, report, workers, duplicates):
-                yield document
-                if report.documents == config.limit:
-                    break
+            with closing(_from_source(source, contents, config, report, judged, workers, duplicates)) as documents:
+                for document in documents:
+                    yield document
+                    if report.documents == config.limit:
+                        break
             if report.documents == config.limit:
                 break
     _check_outcome(config, report)
@@ -113,18 +118,22 @@ def _from_source(
     contents: Found,
     config: CorpusConfig,
     report: CorpusReport,
+    judged: Judged,
     workers: Workers[_Inspected, Verdict],
     duplicates: Duplicates,
-) -> Iterator[Document]:
+) -> Generator[Document, None, None]:
     kept = dropped = 0
     interval = 0.2 if sys.stderr.isatty() else 20.0  # seconds; a log file wants few lines
     with tqdm(total=contents.total, desc=source, unit="doc", mininterval=interval, dynamic_ncols=True) as bar:
-        inspected = (_inspect(candidate, config) for candidate in contents.candidates)
-        for (candidate, reason), text, verdict in workers.map(inspected):
+        inspected = (_inspect(candidate, config, judged) for candidate in contents.candidates)
+        for (candidate, reason, text, known), asked, answer in workers.map(inspected):
+            verdict = known or answer
             if not reason and verdict is None:
                 reason = "crashed_parser"
             elif not reason and verdict is not None:
                 reason = verdict.reason or duplicates.reason(verdict)
+            if asked and answer is not None:
+                judged.add(text, answer)
             if reason:
                 dropped += 1
                 report.drop(source, reason, len(candidate.content))
@@ -141,8 +150,8 @@ def _from_source(
                 yield document
 
 
-def _inspect(candidate: Candidate, config: CorpusConfig) -> tuple[_Inspected, str]:
-    """What needs no parser: a candidate with the reason that puts it out, and the text for the workers."""
+def _inspect(candidate: Candidate, config: CorpusConfig, judged: Judged) -> tuple[_Inspected, str]:
+    """What needs no parser, and the text for the workers: "" where they need not look."""
     text = clean(candidate.content)
     reason = candidate.dropped or judge_path(candidate.path)
     if not reason and config.licences == "permissive" and not licences.is_permissive(candidate.licence):
@@ -151,7 +160,10 @@ def _inspect(candidate: Candidate, config: CorpusConfig) -> tuple[_Inspected, st
         reason = "too_long"  # before decoding is judged: it may have been cut inside a character
     if not reason and text is None:
         reason = "undecodable"
-    return (candidate, reason), "" if reason or text is None else text
+    if reason or text is None:
+        return _Inspected(candidate, reason, "", None), ""
+    verdict = judged.recall(text)
+    return _Inspected(candidate, "", text, verdict), "" if verdict else text
 
 
 def _check_outcome(config: CorpusConfig, report: CorpusReport) -> None:

@@ -8,6 +8,10 @@ from typing import Any
 from license_expression import LicenseWithExceptionSymbol, Licensing
 
 UNKNOWN = "unknown"
+FILE_NAME = re.compile(
+    r"(UN)?LICEN[CS]E([._-](?!py|json|toml|ya?ml|cfg|c$|h$|js|ts|sh$)[\w.-]+)?|COPYING([._-][\w-]+)?", re.I
+)
+"""The names of files that hold a licence's text: not `licences.py`, which talks about them."""
 
 PERMISSIVE = frozenset(
     [
@@ -131,8 +135,8 @@ _SENTENCES = (
     ("MPL-2.0", "mozilla public license"),
     ("Apache-2.0", "apache license, version 2.0"),
     ("Apache-2.0", "apache license version 2.0"),
-    ("PSF-2.0", "python software foundation license"),
-    ("PSF-2.0", "psf license agreement"),
+    ("PSF-2.0", "python software foundation license version 2"),
+    ("PSF-2.0", "psf license agreement for python"),
     ("MIT", "permission is hereby granted, free of charge, to any person obtaining a copy"),
     ("ISC", "permission to use, copy, modify, and/or distribute this software for any purpose"),
     ("ISC", "permission to use, copy, modify, and distribute this software for any purpose"),

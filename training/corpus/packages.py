@@ -89,12 +89,20 @@ def _installed_licence(distribution: importlib.metadata.Distribution) -> str:
     )
 
 
+def list_at(file: str) -> Path:
+    """Where the list of packages is: `training/corpora/packages.txt` is found from any working folder."""
+    beside = Path(__file__).parents[2] / file
+    return Path(file) if Path(file).exists() or not beside.exists() else beside
+
+
 def from_list(file: str, downloads: Path, read_limit: int) -> Found:
     """The Python files of the packages that `file` names, straight out of their wheels.
 
+    A list that is not in the working folder is looked for beside this package, where our own are.
+
     A package that cannot be had is named on stderr and counted as "unavailable"; none at all is an error.
     """
-    requirements = _read_list(Path(file))
+    requirements = _read_list(list_at(file))
     downloads.mkdir(parents=True, exist_ok=True)
     missing = []
     problem = ""

@@ -39,7 +39,7 @@ def find(source: str, content_column: str, downloads: Path, read_limit: int) -> 
     if source.startswith("hub:"):
         return tables.hub(source.removeprefix("hub:"), content_column)
     if tables.is_url(source) or source.endswith((".csv", ".csv.gz")):
-        return tables.csv(source)
+        return tables.csv_file(source, content_column)
     if source.endswith(".parquet"):
         return tables.parquet(source, content_column)
     if source.endswith((".jsonl", ".jsonl.gz")):
@@ -89,7 +89,7 @@ def _is_project(folder: Path) -> bool:
 
 def _folder_licence(project: Path) -> str:
     for path in sorted(project.iterdir()):
-        if path.name.upper().startswith(("LICENSE", "LICENCE", "COPYING")) and path.is_file():
+        if licences.FILE_NAME.fullmatch(path.name) and path.is_file():
             licence = licences.of_text(path.read_text(encoding="utf-8", errors="replace"))
             if licence != licences.UNKNOWN:
                 return licence

@@ -1,7 +1,10 @@
 """Tables as sources: one document a row, from CSV, Parquet, JSONL files and the Hugging Face hub."""
 
+import codecs
+import csv
 import gzip
 import http.client
+import io
 import itertools
 import json
 import urllib.error
@@ -11,7 +14,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
-import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
@@ -23,14 +25,20 @@ PROJECT_COLUMNS = ("repository_name", "max_stars_repo_name", "repo_name", "proje
 LICENCE_COLUMNS = ("license", "licenses", "licence", "max_stars_repo_licenses")
 PATH_COLUMNS = ("path", "max_stars_repo_path", "func_path_in_repository")
 ROWS = 256  # read at a time: what bounds the memory
+SHORT = 50  # characters: a name, a path or a number, and no document
+LONGEST_FIELD = 2**31 - 1
 _TIMEOUT = 60  # seconds without a byte
 
 
-def csv(location: str) -> Found:
-    """A CSV in the course's format: no header, a document a row, in the first column. A file or a URL."""
+def csv_file(location: str, content_column: str) -> Found:
+    """A CSV file or URL, in UTF-8 or UTF-16: a document a row.
+
+    With a header that names the content column that one is read, with project, licence and path beside it; without
+    one the first column, as in the course's file.
+    """
     if not is_url(location):
         _existing(location)
-    return Found(None, _csv_rows(location))
+    return Found(None, _csv_rows(location, content_column))
 
 
 def is_url(location: str) -> bool:
@@ -38,36 +46,63 @@ def is_url(location: str) -> bool:
     return location.startswith(("http://", "https://"))
 
 
-def _csv_rows(location: str) -> Iterator[Candidate]:
+def _csv_rows(location: str, content_column: str) -> Iterator[Candidate]:
     name = Path(urlsplit(location).path).name if is_url(location) else Path(location).name
     number = 0
+    csv.field_size_limit(LONGEST_FIELD)
     try:
-        # Opened here: pandas itself would first load the whole of a URL into memory.
-        with _open(location) as file:
-            chunks = pd.read_csv(
-                file,
-                header=None,
-                usecols=[0],
-                dtype=str,
-                keep_default_na=False,  # a document that reads "NA" or "None" is a text like any other
-                na_values=[""],
-                chunksize=ROWS,
-                encoding_errors="replace",  # so that one bad row is dropped (below) and not the whole file
-                compression="gzip" if name.endswith(".gz") else None,
-            )
-            for chunk in chunks:
-                for value in chunk[0]:
-                    yield _candidate(value, f"row {number}", f"{name}:{number}", licences.UNKNOWN)
-                    number += 1
-            if getattr(file, "length", None):  # what an HTTP response still owes: its connection broke
+        with _open(location) as raw, gzip.open(raw) if name.endswith(".gz") else raw as file:
+            # One bad character drops its row (in _candidate) and not the whole file.
+            text = io.TextIOWrapper(file, _encoding(file), errors="replace", newline="")
+            rows = (row for row in csv.reader(text, strict=True) if row)
+            first = list(itertools.islice(rows, ROWS))
+            header = first[0] if first and content_column in first[0] else None
+            candidates: Iterator[Candidate]
+            if header is None:
+                _check_first_column(first, location)
+                candidates = (
+                    _candidate(row[0], f"row {index}", f"{name}:{index}", licences.UNKNOWN)
+                    for index, row in enumerate(itertools.chain(first, rows))
+                )
+            else:
+                below = itertools.chain(first[1:], rows)
+                records = (dict(zip(header, row, strict=False)) for row in below)
+                candidates = _records(records, content_column, name)
+            for candidate in candidates:
+                yield candidate
+                number += 1
+            if getattr(raw, "length", None):  # what an HTTP response still owes: its connection broke
                 raise OSError("the connection ended before the file did")
-    except pd.errors.EmptyDataError:
-        return
-    except (pd.errors.ParserError, http.client.HTTPException, OSError, ValueError) as error:
+    except (csv.Error, http.client.HTTPException, OSError, EOFError, ValueError) as error:
         raise InputError(
-            f"corpus.sources: {location}: expected CSV without a header, one document a row; "
-            f"after row {number}: {error}".replace("\n", " ")
+            f"corpus.sources: {location}: expected CSV, one document a row; after row {number}: {error}".replace(
+                "\n", " "
+            )
         ) from None
+
+
+def _encoding(file: Any) -> str:
+    """UTF-8 or UTF-16, by the mark at the start; without one by the zeros in every other byte."""
+    start: bytes = file.peek(64)[:64]
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if len(start) > 3 and not any(start[1::2]):
+        return "utf-16-le"
+    return "utf-16-be" if len(start) > 3 and not any(start[0::2]) else "utf-8-sig"
+
+
+def _check_first_column(rows: list[list[str]], location: str) -> None:
+    """Raise InputError where another column than the first one holds the texts."""
+    width = max(map(len, rows), default=0)
+    lengths = [sum(len(row[column]) for row in rows if column < len(row)) for column in range(width)]
+    longest = max(range(width), key=lengths.__getitem__, default=0)
+    if longest and lengths[longest] > 10 * lengths[0] + SHORT * len(rows):
+        title = rows[0][longest] if longest < len(rows[0]) else ""
+        say = f"corpus.content_column={title}" if title.isidentifier() else "a header and corpus.content_column"
+        raise InputError(
+            f"corpus.sources: {location}: expected documents in the first column, found the long texts in column "
+            f"{longest + 1}; say which one with {say}"
+        )
 
 
 def _open(location: str) -> BinaryIO:
@@ -168,7 +203,7 @@ def _records(rows: Iterable[dict[str, Any] | None], content_column: str, name: s
 def _candidate(value: object, path: str, project: str, licence: str) -> Candidate:
     if isinstance(value, str) and "\ufffd" in value:  # what could not be decoded was read as this
         return Candidate("", path, project, licence, dropped="undecodable")
-    if isinstance(value, str | bytes):
+    if value and isinstance(value, str | bytes):
         return Candidate(value, path, project, licence)
     return Candidate("", path, project, licence, dropped="empty")
 

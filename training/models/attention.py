@@ -18,19 +18,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.models.language_model import generate, negative_log_likelihood
+from training.ranges import Count, Natural
 
 
 @dataclass(frozen=True)
 class SingleHeadConfig:
     """Sizes of the model with one head."""
 
-    vocab_size: int = 0
+    vocab_size: Natural = 0
     """Rows of the embedding (V); 0: as many as the tokenizer has."""
-    context_window_size: int = 256
+    context_window_size: Count = 256
     """The most tokens that the model sees at once (T)."""
-    head_size: int = 384
+    head_size: Count = 384
     """Width of queries and keys (K)."""
-    embed_size: int = 384
+    embed_size: Count = 384
     """Width of the embedding (D)."""
 
 
@@ -38,13 +39,13 @@ class SingleHeadConfig:
 class MultiHeadConfig:
     """Sizes of the model with several heads."""
 
-    vocab_size: int = 0
+    vocab_size: Natural = 0
     """Rows of the embedding (V); 0: as many as the tokenizer has."""
-    context_window_size: int = 256
+    context_window_size: Count = 256
     """The most tokens that the model sees at once (T)."""
-    embed_size: int = 384
+    embed_size: Count = 384
     """Width of the embedding (D)."""
-    num_heads: int = 6
+    num_heads: Count = 6
     """Heads (H); queries and keys are D / H wide."""
 
 
@@ -54,6 +55,14 @@ def causal_weights(queries: Tensor, keys: Tensor) -> Tensor:
     future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
     weights: Tensor = scores.masked_fill(future, float("-inf")).softmax(dim=-1)
     return weights
+
+
+def with_positions(token_ids: Tensor, tokens: nn.Embedding, positions: nn.Embedding) -> Tensor:
+    """The embeddings of token ids (B, T) plus those of their places, which are learned: (B, T, D)."""
+    length, window = token_ids.size(1), positions.num_embeddings
+    assert length <= window, f"{length} tokens in a window of {window}"
+    embedded: Tensor = tokens(token_ids) + positions(torch.arange(length, device=token_ids.device))
+    return embedded
 
 
 class Head(nn.Module):
@@ -118,8 +127,7 @@ class SingleHeadedAttentionLM(nn.Module):
 
     def forward(self, token_ids: Tensor, targets: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Token ids and targets (B, T) → logits (B, T, V) and, with targets, the mean NLL in nats."""
-        positions = torch.arange(token_ids.size(1), device=token_ids.device)
-        x = self.token_embedding_table(token_ids) + self.position_embedding_table(positions)
+        x = with_positions(token_ids, self.token_embedding_table, self.position_embedding_table)
         logits = self.lm_head(self.atten_head(x))
         return logits, negative_log_likelihood(logits, targets)
 
@@ -148,8 +156,7 @@ class MultiHeadedAttentionLM(nn.Module):
 
     def forward(self, token_ids: Tensor, targets: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Token ids and targets (B, T) → logits (B, T, V) and, with targets, the mean NLL in nats."""
-        positions = torch.arange(token_ids.size(1), device=token_ids.device)
-        x = self.token_embedding_table(token_ids) + self.position_embedding_table(positions)
+        x = with_positions(token_ids, self.token_embedding_table, self.position_embedding_table)
         logits = self.lm_head(self.mh_attention(x))
         return logits, negative_log_likelihood(logits, targets)
 

@@ -13,15 +13,18 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from training.models.language_model import generate, negative_log_likelihood
+from training.ranges import Count, Natural
+
+WINDOW = 256  # tokens; the course's, and as many as `generate` writes unless told otherwise
 
 
 @dataclass(frozen=True)
 class BigramConfig:
     """Sizes of the bigram model."""
 
-    vocab_size: int = 0
+    vocab_size: Natural = 0
     """Rows and columns of the table (V); 0: as many as the tokenizer has."""
-    context_window_size: int = 256
+    context_window_size: Count = WINDOW
     """Tokens in a row of training or measuring (T). The prediction depends on the last one alone."""
 
 
@@ -29,11 +32,11 @@ class BigramConfig:
 class EmbeddingsConfig:
     """Sizes of the bigram model with word embeddings."""
 
-    vocab_size: int = 0
+    vocab_size: Natural = 0
     """Rows of the embedding (V); 0: as many as the tokenizer has."""
-    context_window_size: int = 256
+    context_window_size: Count = WINDOW
     """Tokens in a row of training or measuring (T). The prediction depends on the last one alone."""
-    embed_size: int = 32
+    embed_size: Count = 32
     """Width of the embedding (D)."""
 
 
@@ -57,7 +60,7 @@ class BigramLanguageModel(nn.Module):
         logits = self.logits_table(token_ids)
         return logits, negative_log_likelihood(logits, targets)
 
-    def generate(self, token_ids: Tensor, max_new_tokens: int, **sampling: Any) -> Tensor:
+    def generate(self, token_ids: Tensor, max_new_tokens: int = WINDOW, **sampling: Any) -> Tensor:
         """Continue (B, T) token ids; see `language_model.stream` for temperature, top-k, top-p and seed."""
         return generate(self, token_ids, max_new_tokens, **sampling)
 
@@ -83,6 +86,6 @@ class BigramWithWordEmbeddingsLM(nn.Module):
         logits = self.lm_head(self.token_embedding_table(token_ids))
         return logits, negative_log_likelihood(logits, targets)
 
-    def generate(self, token_ids: Tensor, max_new_tokens: int, **sampling: Any) -> Tensor:
+    def generate(self, token_ids: Tensor, max_new_tokens: int = WINDOW, **sampling: Any) -> Tensor:
         """Continue (B, T) token ids; see `language_model.stream` for temperature, top-k, top-p and seed."""
         return generate(self, token_ids, max_new_tokens, **sampling)

@@ -17,31 +17,32 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.models.language_model import generate, negative_log_likelihood
+from training.ranges import Count, Natural, Positive
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
     """Sizes of a decoder. The vocabulary's size comes from the tokenizer."""
 
-    vocab_size: int = 0
+    vocab_size: Natural = 0
     """Rows of the embedding (V); 0: as many as the tokenizer has."""
-    context_window_size: int = 512
+    context_window_size: Count = 512
     """The most tokens that the model sees at once (T)."""
-    hidden_size: int = 256
+    hidden_size: Count = 256
     """Width of the residual stream (D)."""
-    intermediate_size: int = 704
+    intermediate_size: Count = 704
     """Width of the feed-forward part."""
-    num_layers: int = 6
+    num_layers: Count = 6
     """Transformer blocks, one upon the other."""
-    num_heads: int = 4
+    num_heads: Count = 4
     """Query heads (H)."""
-    num_key_value_heads: int = 2
+    num_key_value_heads: Count = 2
     """Key and value heads (G), each shared by H / G query heads."""
-    head_size: int = 64
+    head_size: Count = 64
     """Width of one head (K)."""
-    rope_theta: float = 10_000.0
+    rope_theta: Positive = 10_000.0
     """Base of the rotary positions' wave lengths."""
-    norm_eps: float = 1e-6
+    norm_eps: Positive = 1e-6
     """Added to the mean square in RMSNorm."""
     qk_norm: bool = True
     """Normalise queries and keys per head (Qwen3)."""

@@ -10,26 +10,26 @@ Shapes: B rows, T tokens, D embedding size, V vocabulary.
 from dataclasses import dataclass
 from typing import Any, Self
 
-import torch
 from torch import Tensor, nn
 
-from training.models.attention import MultiHeadAttention
+from training.models.attention import MultiHeadAttention, with_positions
 from training.models.language_model import generate, negative_log_likelihood
+from training.ranges import Count, Natural
 
 
 @dataclass(frozen=True)
 class TransformerConfig:
     """Sizes of the baseline transformer."""
 
-    vocab_size: int = 0
+    vocab_size: Natural = 0
     """Rows of the embedding (V); 0: as many as the tokenizer has."""
-    context_window_size: int = 256
+    context_window_size: Count = 256
     """The most tokens that the model sees at once (T)."""
-    embed_size: int = 384
+    embed_size: Count = 384
     """Width of the stream (D)."""
-    num_heads: int = 6
+    num_heads: Count = 6
     """Heads of each block; queries and keys are D / heads wide."""
-    n_layers: int = 6
+    n_layers: Count = 6
     """Blocks, one upon the other."""
 
 
@@ -99,8 +99,7 @@ class TransformerLM(nn.Module):
 
     def forward(self, token_ids: Tensor, targets: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Token ids and targets (B, T) → logits (B, T, V) and, with targets, the mean NLL in nats."""
-        positions = torch.arange(token_ids.size(1), device=token_ids.device)
-        x = self.token_embedding_table(token_ids) + self.position_embedding_table(positions)
+        x = with_positions(token_ids, self.token_embedding_table, self.position_embedding_table)
         logits = self.lm_head(self.ln_f(self.blocks(x)))
         return logits, negative_log_likelihood(logits, targets)
 

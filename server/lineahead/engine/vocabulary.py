@@ -70,7 +70,7 @@ def load(folder: Path) -> Vocabulary:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception
         raise ModelError(f"{path}: not a tokenizer that can be read ({error}); copy it again from its source") from None
-    tokenizer.encode_special_tokens = True  # "<|endoftext|>" in a source file is just characters
+    format.mark_control_tokens(tokenizer)
     tokenizer.no_truncation()
     special = {token_id for token_id, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     try:

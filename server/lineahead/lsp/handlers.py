@@ -22,9 +22,10 @@ SNOOZED_MINUTES = 5  # where the command names none, as from the command palette
 
 
 def initialize(server: LineaheadServer, params: types.InitializeParams) -> None:
-    """Take the settings that a client brings along."""
+    """Take the settings and the folder that a client brings along."""
     if params.process_id is not None:
         leave_with(params.process_id)
+    server.project.take_root()
     server.read_settings(params.initialization_options)
     server.project.switch(server.settings.memory, server.settings.exclude)
 
@@ -36,9 +37,9 @@ async def initialized(server: LineaheadServer, _params: types.InitializedParams)
     await server.project.read()
 
 
-def did_change_watched_files(server: LineaheadServer, params: types.DidChangeWatchedFilesParams) -> None:
+async def did_change_watched_files(server: LineaheadServer, params: types.DidChangeWatchedFilesParams) -> None:
     """Read what changed on disk."""
-    server.project.files_changed(list(params.changes))
+    await server.project.files_changed(list(params.changes))
 
 
 async def did_change_workspace_folders(server: LineaheadServer, _params: types.DidChangeWorkspaceFoldersParams) -> None:
@@ -67,7 +68,8 @@ async def did_open_notebook(server: LineaheadServer, params: types.DidOpenNotebo
 
 
 def did_change(server: LineaheadServer, params: types.DidChangeTextDocumentParams) -> None:
-    """Note that somebody types."""
+    """Note where the person writes, and that they do."""
+    server.project.wrote(params.text_document.uri, params.content_changes)
     server.showing.typed(params.text_document.uri)
 
 
@@ -77,10 +79,11 @@ def did_close(server: LineaheadServer, params: types.DidCloseTextDocumentParams)
 
 
 def did_change_notebook(server: LineaheadServer, params: types.DidChangeNotebookDocumentParams) -> None:
-    """Note in which cells somebody types; forget those that were removed."""
+    """Note where the person writes, and that they do; forget the cells that were removed."""
     cells = params.change.cells
-    for changed in (cells and cells.text_content) or ():
-        server.showing.typed(changed.document.uri)
+    for text in (cells and cells.text_content) or ():
+        server.project.wrote(text.document.uri, text.changes)
+        server.showing.typed(text.document.uri)
     for cell in (cells and cells.structure and cells.structure.did_close) or ():
         server.forget(cell.uri)
 
@@ -160,8 +163,8 @@ async def why_nothing(server: LineaheadServer) -> str:
 
 
 def statistics(server: LineaheadServer) -> str:
-    """Tell the numbers."""
-    server.tell(message := server.statistics.summary())
+    """Tell the numbers, and what the memory holds."""
+    server.tell(message := "\n".join((server.statistics.summary(), *server.project.holdings())))
     return message
 
 

@@ -30,6 +30,7 @@ from lineahead.lsp.statistics import Statistics
 from lineahead.memory import mixture
 from lineahead.place import Place
 from lineahead.reasons import Reason
+from lineahead.suggest import judgement
 from lineahead.suggest.policy import Answer
 from lineahead.suggest.surprise import Line, report, surprise
 
@@ -102,9 +103,11 @@ class LineaheadServer(Server):
         progress = asyncio.create_task(show_progress(self, loading, "loading the model"))
         try:
             await asyncio.wrap_future(loading)
-            gate, problem = mixture.read(Path(folder).expanduser() if folder else self._default_model)
-            if problem:
-                self.tell_problem(problem)
+            model = Path(folder).expanduser() if folder else self._default_model
+            gate, problem = mixture.read(model)
+            self._answers.judgement, another = judgement.read(model)
+            for told in filter(None, (problem, another)):
+                self.tell_problem(told)
             self.project.trust(gate)
             self.project.index()  # what was read before belongs to another model
             logger.info(READY)
@@ -181,11 +184,7 @@ class LineaheadServer(Server):
         if asked is None or state in SILENT:
             return []
         _, answer = await self._answers.answer(
-            "candidates",
-            params.text_document.uri,
-            asked.place,
-            self.settings_of(params.text_document.uri),
-            self._engine,
+            "candidates", params.text_document.uri, asked, self.settings_of(params.text_document.uri), self._engine
         )
         return [{"text": shown.text, "confidence": round(shown.confidence, 4)} for shown in answer.suggestions]
 
@@ -276,9 +275,10 @@ class LineaheadServer(Server):
                 answer = Answer(reason=Reason.NOT_OPEN)
             else:
                 uri, kind = params.text_document.uri, type(params).__name__
+                self.project.stands_at(uri, params.position.line)
                 self.project.read_open(except_for=uri)
                 scoped = self.settings_of(uri)
-                computed, answer = await self._answers.answer(kind, uri, asked.place, scoped, self._engine)
+                computed, answer = await self._answers.answer(kind, uri, asked, scoped, self._engine)
         except Exception:
             logger.exception("no suggestion")
         milliseconds = 1000 * (time.perf_counter() - started)

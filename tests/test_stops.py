@@ -1,0 +1,121 @@
+"""What a training that is stopped leaves: Ctrl+C in real processes at each stage, and a disk that is really full."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from training import checkpoint, run
+
+Arguments = Callable[..., list[str]]
+HANG = 240  # seconds; nothing here takes half as long
+
+
+def command(arguments: list[str]) -> list[str]:
+    return [sys.executable, "-u", "-m", "training.run", *arguments]
+
+
+def interrupt_when(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> tuple[int, str]:
+    """Press Ctrl+C at a moment; returns the exit code and what stands on standard error."""
+    deadline = time.monotonic() + HANG
+    while not ready() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=HANG)
+    return process.returncode, error.decode()
+
+
+def start(arguments: list[str], output: Path) -> subprocess.Popen[bytes]:
+    with output.open("wb") as file:
+        return subprocess.Popen(command(arguments), stdout=file, stderr=subprocess.PIPE)
+
+
+def test_ctrl_c_while_the_corpus_is_read_loses_none_of_the_reading(
+    tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    arguments = tiny_arguments(tmp_path / "run", f"run.data={data}", "corpus.sources=['environment']")
+    arguments += ["corpus.limit=600", "loop.steps=2"]
+
+    def judged() -> int:
+        return sum(path.stat().st_size for path in data.glob("*.judged.jsonl"))
+
+    code, error = interrupt_when(start(arguments, tmp_path / "out"), lambda: judged() > 0)
+    assert code == run.STOPPED
+    assert "Traceback" not in error
+    assert "stopped; what was read and trained before is kept" in error
+    assert not list(data.glob("*.partial-*"))
+    before = judged()
+    assert before > 0
+    capsys.readouterr()
+    assert run.main(arguments) == 0
+    assert not judged()  # the corpus is whole, so nothing is kept of the way to it
+
+
+@pytest.mark.parametrize("word", ["model: ", "into: ", "done: "])
+def test_ctrl_c_anywhere_else_goes_on_to_the_same_weights(
+    word: str, tmp_path: Path, tiny_run: Path, tiny_arguments: Arguments
+) -> None:
+    output, folder = tmp_path / "out", tmp_path / "run"
+    process = start(tiny_arguments(folder), output)
+    code, error = interrupt_when(process, lambda: word in output.read_text())
+    assert code in (run.STOPPED, 0)  # 0: the very last moment
+    assert "Traceback" not in error
+    assert run.main(tiny_arguments(folder)) == 0
+    assert same_weights(tiny_run, folder)
+    assert (folder / "model.onnx").exists()
+
+
+def same_weights(first: Path, second: Path) -> bool:
+    one, other = (safetensors.torch.load_file(folder / "resume.safetensors") for folder in (first, second))
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[int], None]]]:
+    """A disk in memory, and a function that gives it another size in kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if (
+        os.geteuid()
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=False).returncode
+    ):
+        pytest.skip("only root can mount a small disk")
+
+    def resize(kilobytes: int) -> None:
+        subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", disk], check=True)
+
+    yield disk, resize
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="a system without such disks")
+@pytest.mark.parametrize("kilobytes", [16, 500, 1_700, 3_400])
+def test_a_disk_that_is_full_is_one_line_and_loses_nothing(
+    kilobytes: int,
+    small_disk: tuple[Path, Callable[[int], None]],
+    tiny_run: Path,
+    tiny_arguments: Arguments,
+) -> None:
+    disk, resize = small_disk
+    resize(kilobytes)
+    arguments = tiny_arguments(disk / "run", f"run.data={disk / 'data'}", "loop.checkpoint_minutes=0.0")
+    full = subprocess.run(command(arguments), capture_output=True, text=True, timeout=HANG, check=False)
+    assert full.returncode == run.FAILED
+    assert "Traceback" not in full.stderr
+    errors = [line for line in full.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "No space left on device" in errors[0]
+    weights = disk / "run" / "model.safetensors"
+    if weights.exists():
+        checkpoint.load(disk / "run")  # whole, whatever came after it
+    resize(64_000)
+    assert run.main(arguments) == 0
+    assert same_weights(tiny_run, disk / "run")
