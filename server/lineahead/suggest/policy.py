@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 
 from lineahead.engine.engine import Engine
 from lineahead.memory.memory import NO_MEMORY, Memory
@@ -23,6 +23,7 @@ from lineahead.suggest.silence import in_empty_block, silence
 MOST_SUGGESTIONS = 3
 WHOLE = 6  # characters that a whole line is worth more than its beginning: there is nothing left to do
 READING = 6  # characters: what it takes to read a suggestion, for who minds that as much as a wrong character
+TELLING_TOKENS, TELLING_SHARE = 3, 0.5  # behind which, and of the times that, a line stood there before
 LEAST_OF_A_WORD = 4  # characters: who has less to go of a name types it
 ONE_WORD = re.compile(r"\W*\w*")
 # The model takes several blanks for the gap before a column of `=`, and `x =  ` would go on with another one.
@@ -71,7 +72,7 @@ def complete(
         return Answer(reason=Reason.BLANK)
     if place.explicit:
         return _likeliest_lines(place, found, judgement, memory, stop)
-    candidates = [found.likeliest, *found.again]
+    candidates = [found.likeliest, *islice(found.again, found.telling)]
     if stop():
         return Answer(reason=Reason.CANCELLED)
     return _best_end(place, candidates, found.evidence, judgement, memory, settings.confidence)
@@ -87,6 +88,15 @@ class Found:
     others: Iterable[Candidate]
     """Other ways to go on."""
     evidence: Evidence
+
+    @property
+    def telling(self) -> int:
+        """How many of the lines that stood there before are worth their time while somebody types: one, or none."""
+        if not self.evidence.remembered:
+            return 0
+        text, line = self.evidence.remembered[0]
+        told = line.matched >= TELLING_TOKENS and line.seen >= TELLING_SHARE * line.of
+        return int(told and text != self.evidence.likeliest)
 
 
 def gather(place: Place, settings: Settings, engine: Engine, stop: Callable[[], bool], memory: Memory) -> Found | None:
