@@ -189,6 +189,8 @@ class Project:
         """Note at which line a document is being written: its end may be half a word."""
         if changes and isinstance(change := changes[-1], types.TextDocumentContentChangePartial):
             self._written[key_of(uri)] = change.range.start.line + sum(1 for _ in LINE_END.finditer(change.text))
+        else:  # all of it is new
+            self._written.pop(key_of(uri), None)
 
     def stands_at(self, uri: str, line: int) -> None:
         """Note where the cursor is: a line that it has left is whole."""
