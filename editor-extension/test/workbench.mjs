@@ -87,7 +87,7 @@ async function start(name, { installed = true, environment = {}, workspace, sett
   for (const path of [paths.workspace, paths.extensions, `${paths.profile}/User`, `${paths.profile}/Machine`]) {
     mkdirSync(path, { recursive: true });
   }
-  mkdirSync(join(paths.workspace, ".git")); // a project of its own: this repository's git ignores `out`
+  mkdirSync(join(paths.workspace, ".git"), { recursive: true }); // a project of its own: this repository's git ignores `out`
   const serverLog = join(folder, "server.log");
   const interpreter = join(folder, "python"); // the Python that has the server, with a copy of what it says
   writeFileSync(interpreter, `#!/bin/bash\nexec ${tracer} "${PYTHON}" "$@" 2> >(exec tee -a "${serverLog}" >&2)\n`, {
