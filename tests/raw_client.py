@@ -19,6 +19,7 @@ class RawClient:
         environment: dict[str, str] | None = None,
         root: Path | None = None,
         process_id: int | None = None,
+        able: dict[str, object] | None = None,
     ) -> None:
         self.process = subprocess.Popen(
             command or SERVER,
@@ -29,9 +30,14 @@ class RawClient:
         )
         self.heard: list[dict[str, Any]] = []
         self._number = 0
-        able: dict[str, object] = {"notebookDocument": {"synchronization": {}}}
+        capabilities = {"notebookDocument": {"synchronization": {}}, **(able or {})}
         uri = root.as_uri() if root else None
-        parameters = {"processId": process_id, "rootUri": uri, "capabilities": able, "initializationOptions": options}
+        parameters = {
+            "processId": process_id,
+            "rootUri": uri,
+            "capabilities": capabilities,
+            "initializationOptions": options,
+        }
         self.capabilities = self.ask("initialize", parameters)["result"]["capabilities"]
         self.tell("initialized", {})
 
@@ -51,6 +57,15 @@ class RawClient:
         message = {"jsonrpc": "2.0", "id": self._number, "method": method, "params": parameters}
         self.send(json.dumps(message).encode())
         return self._number
+
+    def respond(self, number: object, result: object) -> None:
+        """Answer a request of the server's."""
+        self.send(json.dumps({"jsonrpc": "2.0", "id": number, "result": result}).encode())
+
+    def refuse(self, number: object) -> None:
+        """Answer a request of the server's with an error."""
+        error = {"code": -32601, "message": "not here"}
+        self.send(json.dumps({"jsonrpc": "2.0", "id": number, "error": error}).encode())
 
     def ask(self, method: str, parameters: object) -> dict[str, Any]:
         """Send a request and wait for its answer."""

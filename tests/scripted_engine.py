@@ -15,6 +15,8 @@ from lineahead.engine.vocabulary import Vocabulary
 from lineahead.lsp.handlers import create_server
 from training.format import DOCUMENT_END, DOCUMENT_START
 
+UNLIKELY = -20.0  # the log of the probability of what is not written
+
 
 def small_vocabulary() -> Vocabulary:
     tokenizer = small_tokenizer()
@@ -34,10 +36,11 @@ class ScriptedEngine:
         end = small_tokenizer().special(DOCUMENT_END)
         assert end is not None
         again = [self.vocabulary.token_bytes.index(bytes([byte])) for byte in request.required]
-        for token in [*again, *self.vocabulary.encode(self._script), end]:
+        script = [*again, *self.vocabulary.encode(self._script)]
+        for token in [*(request.given or script), end]:
             if stop():
                 return
-            yield Token(token, 0.0)
+            yield Token(token, UNLIKELY if request.given else 0.0)
 
     def log_probabilities(self, token_ids: Sequence[int]) -> list[float]:
         return [-1.0] * (len(token_ids) - 1)

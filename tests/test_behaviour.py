@@ -42,6 +42,9 @@ class UnsureEngine(ScriptedEngine):
     def stream(self, request: Request, stop: Stop) -> Iterator[Token]:
         single = [self.vocabulary.token_bytes.index(bytes([byte])) for byte in self._bytes]
         again = len(request.required)
+        if request.given:
+            yield from super().stream(request, stop)
+            return
         spelled = replace(request, required=request.required + self._bytes)
         for position, token in enumerate(super().stream(spelled, stop)):
             if position >= again + len(single):

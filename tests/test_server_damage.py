@@ -17,7 +17,7 @@ from training import checkpoint, format
 from training.errors import InputError
 from training.models.decoder import Decoder
 
-SERVED = (format.CONFIG, format.GRAPH, format.TOKENIZER, format.TOKENIZER_CONFIG, format.GATE, format.HASHES)
+SERVED = (*(name for name in format.HASHED if name != format.WEIGHTS), format.HASHES)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The engines: greedy as the model itself, spell what is required, reuse what is computed, stop when asked."""
 
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -308,6 +309,58 @@ def test_how_sure_the_bytes_beyond_are_is_said_for_the_text_and_not_for_the_toke
     assert probabilities[: len("nge(")] == pytest.approx(6 / 8)
     assert probabilities[len("nge(") :] == pytest.approx(3 / 6), "b'range(' may go on like that, too"
     assert token.log_probability == token.beyond[-1]
+
+
+SPELLINGS = [b"a", b"b", b"ab", b"c"]
+chances = st.lists(st.floats(0.01, 1), min_size=len(SPELLINGS), max_size=len(SPELLINGS))
+
+
+@given(table=st.lists(chances, min_size=5, max_size=5), given=st.lists(st.integers(0, 3), min_size=1, max_size=4))
+def test_given_tokens_come_first_with_their_probability_and_the_rest_is_as_likely_as_ever(
+    table: list[list[float]], given: list[int]
+) -> None:
+    vocabulary = Vocabulary(lambda _: [], SPELLINGS, None)
+    logits = np.log(np.array(table, dtype=np.float32))
+
+    def step(position: int, tokens: Sequence[int], rows: int) -> NDArray[np.float32]:
+        last = position + len(tokens)
+        return logits[[place % len(table) for place in range(last - rows, last)]]
+
+    found = list(itertools.islice(decode(step, vocabulary, Request([0], given=given), never, Limits(9, 8)), 6))
+    chance = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    assert [token.id for token in found[: len(given)]] == given
+    for place, token in enumerate(found):
+        assert math.exp(token.log_probability) == pytest.approx(chance[place % 5, token.id], rel=1e-4)
+        if place >= len(given):
+            assert token.id == chance[place % 5].argmax()
+            beginning = token.others[0]
+            assert beginning.token_ids[:-1] == tuple(token.id for token in found[:place])
+            assert beginning.token_ids[-1] != token.id
+            expected = sum(other.log_probability for other in found[:place])
+            second = np.sort(chance[place % 5])[-2]
+            assert beginning.log_probability == pytest.approx(expected + math.log(second), rel=1e-3, abs=1e-4)
+
+
+def test_given_tokens_spell_what_is_required() -> None:
+    vocabulary = Vocabulary(lambda _: [], SPELLINGS, None)
+    logits = np.log(np.array([[0.4, 0.1, 0.2, 0.3]], dtype=np.float32))
+    asked = Request([0], b"ab", given=[0, 1, 3])
+    step = lambda _position, _tokens, rows: logits.repeat(rows, 0)  # noqa: E731
+    found = list(itertools.islice(decode(step, vocabulary, asked, never, Limits(9, 8)), 3))
+    assert [token.id for token in found] == [0, 1, 3]
+    assert [math.exp(token.log_probability) for token in found] == pytest.approx([0.4 / 0.6, 1.0, 0.3])
+
+
+def test_what_else_may_be_spelled_is_told_with_its_probability() -> None:
+    token_bytes = [b"r", b"range(", b"raise ", b"rather", b"ra"]
+    logits = np.log(np.array([[0.001, 0.4, 0.3, 0.2, 0.1]], dtype=np.float32))
+    vocabulary = Vocabulary(lambda _: [], token_bytes, None)
+    token = next(decode(lambda *_: logits, vocabulary, Request([0], b"ra"), never, Limits(9, 8)))
+    assert token_bytes[token.id] == b"range("
+    assert [other.token_ids for other in token.others] == [(2,), (3,)], "b'ra' may become b'range(' yet"
+    assert [math.exp(other.log_probability) for other in token.others] == pytest.approx(
+        [0.3 / 0.9, 0.2 / 0.9], rel=0.02
+    )
 
 
 @pytest.mark.slow

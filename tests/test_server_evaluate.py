@@ -1,12 +1,18 @@
 """`lineahead evaluate`: the same places each time, judged by rules that can be checked by hand."""
 
 import json
+import math
 import random
 from pathlib import Path
 
 import pytest
 
-from lineahead.commands.evaluate import MEASURES, Outcome, calibration_error, interval, main, places_in
+from lineahead.commands.evaluate import look_up, main, places_in
+from lineahead.commands.measures import MEASURES, Outcome, calibration_error, draw, interval
+from lineahead.engine.open import BUNDLED_MODEL, load_engine
+from lineahead.memory.files import read_folders
+from lineahead.memory.memory import NO_MEMORY, ProjectMemory
+from lineahead.place import Place
 
 CODE = """import os
 
@@ -64,6 +70,8 @@ def test_the_measures() -> None:
     }
     low, high = interval(outcomes, MEASURES["shown"])
     assert (low, high) == (0.5, 1.0)  # either file alone is possible
+    nothing = [outcome(), outcome(file="b.py")]
+    assert all(map(math.isnan, interval(nothing, MEASURES["right as far as shown"])))
 
 
 def test_calibration_is_perfect_where_what_is_said_is_what_happens() -> None:
@@ -81,6 +89,30 @@ def test_it_runs_over_a_project_and_compares(tmp_path: Path, capsys: pytest.Capt
     assert "against none" in shown
     assert "inside: won" in shown
     assert len(json.loads(saved.read_text())) == 6
+
+
+def test_the_floor_is_what_followed_the_same_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(3):
+        (tmp_path / f"module_{number}.py").write_text(CODE)
+    engine, memory = load_engine(BUNDLED_MODEL), ProjectMemory()
+    read_folders([tmp_path], memory)
+    memory.index(engine.vocabulary)
+    for truth in ("for name in os.listdir(folder):", "listdir(folder):"):
+        at = CODE.index(truth)
+        place = Place(CODE[:at], at, path=str(tmp_path / "module_0.py"))
+        found = look_up("inside", place, truth, engine, memory)
+        assert found.exact
+        assert found.shown == truth
+    assert not look_up("inside", place, "x", engine, NO_MEMORY).shown
+    assert main([str(tmp_path), "--places", "2", "--against", "lookup"]) == 0
+    assert "against lookup" in capsys.readouterr().out
+
+
+def test_it_is_drawn(tmp_path: Path) -> None:
+    outcomes = [outcome(shown="x", right=number % 3 > 0, confidence=number / 40) for number in range(40)]
+    draw([*outcomes, outcome()], tmp_path / "drawn.png")
+    assert (tmp_path / "drawn.png").read_bytes().startswith(b"\x89PNG")
+    draw([outcome()], tmp_path / "nothing.png")
 
 
 @pytest.mark.parametrize("content", [None, "", "# only a comment\n", "def (:\n"])

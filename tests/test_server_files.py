@@ -5,12 +5,13 @@ import os
 import stat
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from raw_client import SERVER, RawClient
 
-from lineahead.memory import ignored
+from lineahead.memory import files, ignored
 from lineahead.memory.files import MOST_BYTES, is_written_here, read_file, read_files, read_folders
 from lineahead.memory.ignored import Ignored, excluded
 from lineahead.memory.memory import ProjectMemory
@@ -152,8 +153,47 @@ def test_a_folder_that_may_not_be_read_is_told_once(
     with caplog.at_level(logging.WARNING):
         assert learned(tmp_path) == {"a/x.py", "z/x.py"}
     assert [record.getMessage().partition(", such")[0] for record in caplog.records] == [
-        "2 folders cannot be read and are left out"
+        "folders that cannot be read: 2"
     ]
+
+
+def test_what_is_more_than_is_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abc":
+        write(tmp_path / name / "x.py")
+    monkeypatch.setattr(files, "PAUSE", 0)
+    assert read_folders([tmp_path], ProjectMemory()) == []
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "MOST_FILES", 2)
+        assert read_folders([tmp_path], ProjectMemory()) == [
+            f"{tmp_path} has more than 2 files: the others are not learned from"
+        ]
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "MOST_FOLDERS", 3)
+        (problem,) = read_folders([tmp_path], ProjectMemory())
+        assert "more folders than are looked into" in problem
+        assert str(tmp_path / "c") in problem
+
+
+@posix
+def test_what_is_not_read_is_told_among_what_the_memory_holds(tmp_path: Path) -> None:
+    write(tmp_path / "own.py", "x = 1\n" * 7)
+    above = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):  # whose path is too long in the end
+        os.mkdir("d" * 250, dir_fd=above)
+        above, parent = os.open("d" * 250, os.O_RDONLY, dir_fd=above), above
+        os.close(parent)
+    os.close(above)
+    client = RawClient(*SERVER, root=tmp_path)
+    deadline, held = time.monotonic() + 60, ""
+    try:
+        while "cannot be read" not in held:
+            assert time.monotonic() < deadline, held
+            asked = {"command": "lineahead.statistics", "arguments": []}
+            held = client.ask("workspace/executeCommand", asked)["result"]
+        assert "The memory holds 1 texts, 42 characters" in held
+        assert client.close() == 0
+    finally:
+        client.kill(wait=client.process.poll() is not None)
 
 
 def test_as_many_nested_folders_as_there_may_be(tmp_path: Path) -> None:

@@ -150,9 +150,24 @@ def test_a_removed_folder_of_the_workspace(client: Client, folder: Path, tmp_pat
     assert not client.known()
 
 
+@pytest.mark.parametrize("with_another", [False, True])
+def test_the_last_folder_of_the_workspace(client: Client, folder: Path, tmp_path: Path, with_another: bool) -> None:
+    (folder / "a.py").write_text(KNOWN)
+    other = tmp_path / "other"
+    other.mkdir()
+    added = [{"uri": other.as_uri(), "name": "other"}] if with_another else []
+    client.tell("workspace/didChangeWatchedFiles", event(folder / "a.py", 1))
+    client.tell("workspace/didChangeWorkspaceFolders", {"event": {"added": added, "removed": []}})
+    client.wait_known()  # the folder that came as `rootUri` stays
+    gone = [*added, {"uri": folder.as_uri(), "name": "project"}]
+    client.tell("workspace/didChangeWorkspaceFolders", {"event": {"added": [], "removed": gone}})
+    for _ in range(5):
+        assert not client.known()
+
+
 def test_the_memory_switched_off_and_on(client: Client, folder: Path) -> None:
     learned(client, folder / "a.py")
-    client.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": {**OPTIONS, "memory": False}}})
+    client.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": {**OPTIONS, "memory": "off"}}})
     assert not client.known()
     client.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": OPTIONS}})
     client.wait_known()

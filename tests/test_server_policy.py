@@ -13,9 +13,11 @@ from small_models import SOURCE
 from lineahead.engine.engine import Engine, Token
 from lineahead.place import Place
 from lineahead.settings import Settings
+from lineahead.suggest.candidates import MAX_BYTES
 from lineahead.suggest.checks import repeats_neighbours
+from lineahead.suggest.ends import HALF
 from lineahead.suggest.fitting import before_closers, closed_part
-from lineahead.suggest.policy import HALF, MAX_BYTES, Suggestion, complete
+from lineahead.suggest.policy import Suggestion, complete
 
 KNOWN_NAMES = "total = items = a = b = c = d = x = y = z = f = g = h = one = two = yes = value = path = item\n"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text("ab_ \t\n\r().'é例𝔘")
@@ -68,12 +70,12 @@ def test_a_suggestion_is_part_of_one_line_and_never_blank(text: str, script: str
         ("print(|)", "total", "total"),
         ("print(|)  ", "total)\n", "total"),
         ("if f(|):", "x):", "x"),
-        ("if f(|)", "x) and y:", "x"),
+        ("if f(|)", "value) and y:", "value"),
         ("f(g(|))", "1))", "1"),
         ("f(|)", "g(1), h(')'))", "g(1), h(')')"),
         ('x["|"]', 'key"]', "key"),
         ("x = {|}", "1: [2]}", "1: [2]"),
-        ("f(a|, )", ".b, ", ".b"),
+        ("f(a|, )", ".path, ", ".path"),
     ],
 )
 def test_when_and_what(text: str, script: str, expected: str | None) -> None:
@@ -90,9 +92,10 @@ def test_closers_are_not_repeated(line: str, rest: str, expected: str) -> None:
 
 
 def test_it_names_the_word_that_it_goes_on_from() -> None:
-    assert complete_line("x\nself.valu", 11, ScriptedEngine("es\n")) == Suggestion("es", "valu")
-    assert complete_line("x\n", 2, ScriptedEngine("y\n")) == Suggestion("y", "")
-    assert complete_line("x = ", 4, ScriptedEngine("y\n")) == Suggestion("y", "")
+    for text, writes, word in (("x\nself.valu", "es\n", "valu"), ("x\n", "y\n", ""), ("x = ", "y\n", "")):
+        suggestion = complete_line(text, len(text), ScriptedEngine(writes))
+        assert suggestion
+        assert (suggestion.text, suggestion.word) == (writes.strip(), word)
 
 
 def test_a_request_that_was_stopped_says_nothing() -> None:
@@ -122,12 +125,12 @@ def test_a_drawn_line_takes_no_longer_than_another(drawn: str) -> None:
 
 
 def test_bytes_that_are_no_text_end_the_line() -> None:
-    engine = ScriptedEngine("yes é no\n")
-    half = [byte for byte in "yes é no".encode() if byte != 0xA9]
+    engine = ScriptedEngine("yesterday é no\n")
+    half = [byte for byte in "yesterday é no".encode() if byte != 0xA9]
     tokens = (Token(engine.vocabulary.token_bytes.index(bytes([byte])), 0.0) for byte in half)
     engine.stream = lambda *_, **__: tokens  # type: ignore[method-assign]
     answer = complete(Place("", 0, language="text"), Settings(enable={"*": True}), engine)
-    assert [suggestion.text for suggestion in answer.suggestions] == ["yes"]
+    assert [suggestion.text for suggestion in answer.suggestions] == ["yesterday"]
 
 
 def test_an_engine_that_cannot_spell_the_prefix_is_not_shown() -> None:

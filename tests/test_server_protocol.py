@@ -23,10 +23,11 @@ from scripted_engine import ScriptedEngine
 import lineahead.lsp.pygls_mended  # noqa: F401  (what it mends is tested)
 from lineahead.engine.open import load_engine
 from lineahead.lsp.handlers import completion_item, create_server
+from lineahead.lsp.lines import lines_of
 from lineahead.lsp.wire import LONGEST_MESSAGE, Input
 from lineahead.suggest.policy import Suggestion
 
-OPTIONS = {"confidence": 0.05, "debounce": 0, "memory": False}
+OPTIONS = {"confidence": 0.05, "debounce": 0, "memory": "off"}
 TEXT = "def main():\n    return 0\n\n\nif __na"
 URI = "file:///protocol.py"
 
@@ -70,10 +71,10 @@ def test_positions_behind_the_end_are_the_end(
 @given(st.text("ab𝒳\r\n\f", max_size=20), st.integers(0, 8), st.integers(0, 8))
 def test_a_position_and_its_offset_say_the_same(text: str, line: int, character: int) -> None:
     document = TextDocument("file:///x.py", text, position_codec=PositionCodec())
-    offset = document.offset_at_position(types.Position(line, character))
+    lines, codec = lines_of(document), document.position_codec
+    offset = lines.offset(types.Position(line, character), codec)
     assert 0 <= offset <= len(text)
-    back = document.position_to_client_units(document.position_from_client_units(types.Position(line, character)))
-    assert document.offset_at_position(back) == offset
+    assert lines.offset(lines.position(offset, codec), codec) == offset
 
 
 def test_a_list_behind_the_end_replaces_nothing_outside(server: RawClient) -> None:
@@ -91,6 +92,59 @@ def test_an_item_of_several_lines_shows_one_and_inserts_all_as_they_are() -> Non
     assert item.insert_text_mode == types.InsertTextMode.AsIs
     assert isinstance(item.text_edit, types.TextEdit)
     assert item.text_edit.new_text == "a = 1\n    return a"
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "typed", "fits"),
+    [
+        ("ortError:", "Imp", "Imp", True),
+        ("ortError:", "Imp", "ImportError", True),
+        ("ortError:", "Imp", "ImportError:", False),
+        (")", "", "", True),
+        (")", "", ")", False),
+        ("a = 1\n    return a", "", "a =", True),
+        ("a = 1\n    return a", "", "a = 1", False),
+        ("\n    return a", "else:", "else:", True),
+    ],
+)
+def test_an_item_that_is_typed_out_is_no_longer_in_the_list(text: str, word: str, typed: str, fits: bool) -> None:
+    item = completion_item(Suggestion(text, word), 0, types.Position(0, len(word)), PositionCodec())
+    assert item.filter_text is not None
+    assert item.filter_text.startswith(typed) is fits
+
+
+GHOST_TEXT: dict[str, object] = {"textDocument": {"inlineCompletion": {}}}
+INVOKED, TRIGGER_CHARACTER, INCOMPLETE = 1, 2, 3
+
+
+@pytest.mark.parametrize(
+    ("able", "setting", "listed"),
+    [
+        (GHOST_TEXT, None, {INVOKED, INCOMPLETE}),
+        (GHOST_TEXT, "whenAsked", {INVOKED, INCOMPLETE}),
+        (GHOST_TEXT, "always", {INVOKED, TRIGGER_CHARACTER, INCOMPLETE}),
+        (GHOST_TEXT, "never", set()),
+        ({}, None, {INVOKED, TRIGGER_CHARACTER, INCOMPLETE}),
+        ({}, "whenAsked", {INVOKED, TRIGGER_CHARACTER, INCOMPLETE}),
+        ({}, "never", set()),
+    ],
+)
+def test_the_list_holds_what_ghost_text_shows_only_when_asked(
+    able: dict[str, object], setting: str | None, listed: set[int]
+) -> None:
+    client = RawClient(options={**OPTIONS, **({"completionList": setting} if setting else {})}, able=able)
+    client.wait_ready()
+    client.open(URI, TEXT)
+    answered = set()
+    for kind in (INVOKED, TRIGGER_CHARACTER, INCOMPLETE):
+        params = {**client.place(URI, 4, 7), "context": {"triggerKind": kind}}
+        result = client.ask("textDocument/completion", params)["result"]
+        assert result["isIncomplete"] is bool(result["items"])
+        if result["items"]:
+            answered.add(kind)
+    assert answered == listed
+    assert client.ghost(URI, 4, 7)  # whatever becomes of the list
+    assert client.close() == 0
 
 
 def test_ghost_text_goes_on_from_the_selected_item_of_the_popup(server: RawClient) -> None:

@@ -1,135 +1,84 @@
-"""What is saved is asked again, and answered in the same way."""
+"""`lineahead replay`: typing with suggestions, counted by hand."""
 
-import json
-import os
-import stat
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from raw_client import SERVER, RawClient
+from scripted_engine import ScriptedEngine
 
-from lineahead.commands.replay import main
+from lineahead.commands.replay import Typed, Typist, main, parts, report
 from lineahead.memory.memory import NO_MEMORY
-from lineahead.place import Place
-from lineahead.reasons import Reason
 from lineahead.settings import Settings
-from lineahead.suggest import request_log
-from lineahead.suggest.policy import Answer
-from lineahead.suggest.request_log import END, HEADER, Recording, save
+from lineahead.suggest.judgement import DEFAULT
 
-TEXT = "def main():\n    return 0\n\n\nif __na"
+CODE = "import os\n\n\ndef names(folder):\n    for name in os.listdir(folder):\n        print(name)\n"
 
 
-def test_a_saved_session_is_reproduced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    log = tmp_path / "requests.jsonl"
-    client = RawClient(*SERVER, options={"confidence": 0.05, "debounce": 0, "log": str(log)})
-    client.wait_ready()
-    client.open("file:///work.py", TEXT)
-    assert client.ghost("file:///work.py", 4, 7) == ['me__ == "__main__":']
-    assert client.ghost("file:///work.py", 1, 12) == []
-    assert client.ghost("file:///work.py", 1, 11, explicit=True)
-    assert client.close() == 0
-    assert main([str(log)]) == 0
-    assert "3 requests, 0 answered in another way" in capsys.readouterr().out
-    log.write_text(log.read_text().replace("me__ ==", "me__ !="))
-    assert main([str(log)]) == 1
-    log.write_text("{}\n")
-    assert main([str(log)]) == 2
-    assert "requests.jsonl:1: expected a saved request" in capsys.readouterr().err
+def typist(writes: str, pace: float = 1e-3) -> Typist:
+    return Typist(ScriptedEngine(writes), NO_MEMORY, Settings(debounce=0), DEFAULT, pace)
 
 
-def test_a_log_that_cannot_be_written_is_told_once_and_costs_no_suggestion(tmp_path: Path) -> None:
-    client = RawClient(*SERVER, options={"confidence": 0.05, "debounce": 0, "log": str(tmp_path)})
-    client.wait_ready()
-    client.open("file:///work.py", TEXT)
-    for column in (7, 6):
-        client.ghost("file:///work.py", 4, column)
-    assert client.ghost("file:///work.py", 4, 7) == ['me__ == "__main__":']
-    told = [message for message in client.heard if message.get("method") == "window/showMessage"]
-    assert len(told) == 1
-    assert client.close() == 0
+def test_what_goes_on_right_is_accepted() -> None:
+    done = typist("os.listdir(folder):\n").type(CODE, "a.py", CODE.index("os.list"), CODE.index("\n        print"))
+    assert (done.characters, done.by_tab, done.keys, done.accepted, done.wrong) == (19, 19, 1, 1, 0)
 
 
-def save_one(log: Path, path: str = "work.py", reason: Reason | None = None) -> None:
-    save(log, Place("x = ", 4, path), Settings(), Answer(reason=reason), Recording(NO_MEMORY))
+def test_what_goes_on_otherwise_is_typed() -> None:
+    start = CODE.index("print")
+    done = typist("total(1)\n").type(CODE, "a.py", start, start + 3)
+    assert (done.characters, done.by_tab, done.keys, done.accepted) == (3, 0, 3, 0)
+    assert done.wrong + sum(done.silent.values()) == len(done.waits) == 3
 
 
-@pytest.mark.parametrize("reason", [Reason.SECRET_FILE, Reason.OFF, Reason.EXCLUDED])
-def test_nothing_is_saved_of_files_that_are_never_completed(tmp_path: Path, reason: Reason) -> None:
-    save_one(tmp_path / "log", reason=reason)
-    assert not (tmp_path / "log").exists()
+def test_what_comes_late_is_not_seen() -> None:
+    done = typist("os.listdir(folder):\n", pace=1e9).type(CODE, "a.py", start := CODE.index("os.list"), start + 2)
+    assert (done.by_tab, done.keys, done.wrong) == (0, 2, 0)
+    assert done.late == 1, "the next key types into it"
 
 
-def test_a_server_saves_nothing_of_them_either(tmp_path: Path) -> None:
-    log = tmp_path / "requests.jsonl"
-    client = RawClient(*SERVER, options={"debounce": 0, "log": str(log), "exclude": ["left_out/"]})
-    client.wait_ready()
-    text = "TOKEN = 'hunter2'\n"
-    for uri, language in (
-        ("file:///.env", "python"),
-        ("file:///private_key.py", "python"),
-        ("file:///left_out/a.py", "python"),
-        ("file:///notes.md", "markdown"),
-    ):
-        client.open(uri, text, language)
-        for explicit in (False, True):
-            assert client.ghost(uri, 1, 0, explicit) == []
-    assert not log.exists()
-    client.open("file:///work.py", "import os\n")
-    client.ghost("file:///work.py", 1, 0)
-    assert client.close() == 0
-    assert "hunter2" not in log.read_text()
-    assert log.read_text().count("\n") == 2
+def test_a_line_end_brings_its_indentation() -> None:
+    start = CODE.index("\n        print")
+    done = typist("").type(CODE, "a.py", start, start + 10)
+    assert done.keys == 2
 
 
-@pytest.mark.skipif(os.name == "nt", reason="modes as POSIX has them")
-@pytest.mark.parametrize("before", [None, b""])
-def test_it_is_for_the_person_alone(tmp_path: Path, before: bytes | None) -> None:
-    log = tmp_path / "log"
-    if before is not None:
-        log.write_bytes(before)
-    mask = os.umask(0)
-    try:
-        save_one(log)
-    finally:
-        os.umask(mask)
-    assert stat.S_IMODE(log.stat().st_mode) == 0o600
-    assert log.read_bytes().startswith(HEADER)
+def test_parts_are_of_files_that_parse(tmp_path: Path) -> None:
+    import random
+
+    (tmp_path / "a.py").write_text(CODE)
+    (tmp_path / "half.py").write_text("def (:\n")
+    (tmp_path / "empty.py").write_text("")
+    found = parts([tmp_path], 10, random.Random(1))
+    for _ in range(20):
+        file, text, start, end = next(found)
+        assert (file.name, text) == ("a.py", CODE)
+        assert start == 0 or text[start - 1] == "\n"
+        assert 0 < end - start <= 10
+    assert not list(parts([tmp_path / "half.py"], 10, random.Random(1)))
 
 
-@pytest.mark.parametrize("content", [b"export PATH=/bin\n", b"\n", b"{}\n", HEADER[:-1], b'{"place": {}}\n'])
-def test_it_appends_to_nothing_but_a_log(tmp_path: Path, content: bytes) -> None:
-    log = tmp_path / ".bashrc"
-    log.write_bytes(content)
-    with pytest.raises(OSError, match="has something else in it; name a new file"):
-        save_one(log)
-    assert log.read_bytes() == content
+def test_the_report() -> None:
+    done = Typed(100, 40, 70, 4, 2, 1, [10.0, 20.0], Counter({"blank": 2})) + Typed()
+    assert report(done) == (
+        "100 characters in 70 keys: 40% written by Tab, 30% fewer keys\n"
+        "4 suggestions accepted, 10.0 characters each; 2 seen and wrong, 2.9 in 100 keys; 1 came too late\n"
+        "2 computed, 15 ms in the median and 20 at the 95th percentile\n"
+        "silent: blank 2"
+    )
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links and pipes as POSIX has them")
-def test_it_follows_no_link_and_waits_for_no_pipe(tmp_path: Path) -> None:
-    save_one(tmp_path / "log")
-    (tmp_path / "link").symlink_to(tmp_path / "log")
-    os.mkfifo(tmp_path / "pipe")
-    for name in ("link", "pipe"):
-        with pytest.raises(OSError, match=name):
-            save_one(tmp_path / name)
+def test_it_types_a_project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(3):
+        (tmp_path / f"module_{number}.py").write_text(CODE.replace("names", f"names_{number}"))
+    assert main([str(tmp_path), "--characters", "60", "--part", "30", "--pace", "0.01"]) == 0
+    assert capsys.readouterr().out.startswith("60 characters in ")
 
 
-def test_it_ends_where_it_is_full_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = tmp_path / "log"
-    save_one(log)
-    size = log.stat().st_size
-    monkeypatch.setattr(request_log, "MOST_BYTES", 2 * size - len(HEADER))
-    save_one(log)
-    for _ in range(3):
-        with pytest.raises(OSError, match="is full"):
-            save_one(log)
-    assert log.read_bytes().endswith(END)
-    assert log.read_bytes().count(END) == 1
-    assert [next(iter(json.loads(line))) for line in log.read_text().splitlines()] == [
-        "lineahead",
-        "place",
-        "place",
-        "end",
-    ]
+@pytest.mark.parametrize("content", [None, "", "def (:\n"])
+def test_a_folder_without_code_is_an_error(
+    tmp_path: Path, content: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (tmp_path / "a.py").write_text(content)
+    assert main([str(tmp_path)]) == 2
+    assert "expected Python files with code" in capsys.readouterr().err

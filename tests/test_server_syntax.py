@@ -13,6 +13,7 @@ from small_models import SOURCE
 from lineahead import syntax
 from lineahead.grammar import Verdict, verdict
 from lineahead.memory.files import is_learnable
+from lineahead.memory.memory import NO_MEMORY
 from lineahead.place import Place
 from lineahead.settings import Settings
 from lineahead.suggest.checks import objection
@@ -110,7 +111,7 @@ def test_files_of_a_newer_python_are_learned_and_half_written_ones_are_not() -> 
 @pytest.mark.parametrize("text", ["x = " + "1 + " * 5_000, "if x:\n    y = 1\n" + "elif x:\n    y = 1\n" * 2_000])
 def test_what_is_nested_too_deeply_to_judge_is_kept(text: str) -> None:
     place = Place(text, len(text))
-    assert objection(place, "new_name", True, lambda _: False) is None or "new_name" in unknown_names(place, "new_name")
+    assert objection(place, "new_name", True, NO_MEMORY) is None or "new_name" in unknown_names(place, "new_name")
 
 
 HOSTILE = {
@@ -134,7 +135,7 @@ HOSTILE = {
 ASKED: dict[str, Callable[[Place], object]] = {
     "in_comment_or_string": lambda place: place.in_comment_or_string,
     "silence": lambda place: silence(place, Settings()),
-    "objection": lambda place: objection(place, "value = other(1)", True, lambda _: False),
+    "objection": lambda place: objection(place, "value = other(1)", True, NO_MEMORY),
     "fitting": lambda place: fitting(place, "value = other(\n", True),
     "closed_part": lambda place: closed_part(place.line_before, "value = other("),
     "word_before": lambda place: place.word_before,

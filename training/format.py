@@ -24,9 +24,10 @@ TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 VOCABULARY = "vocabulary.json"  # only beside a tokenizer whose ids were numbered anew,
 CODEBERT_TOKENIZER = "codebert.json"  # which has another name then: nobody may read it without the new numbers
 HASHES = "hashes.json"  # of the files above, in a folder that is handed on
+JUDGEMENT = "judgement.json"  # how likely what this model suggests is right, by more than it says itself
 GATE = "memory.json"  # how much the memory of a person's code is trusted beside this model
 CARD, PROVENANCE = "README.md", "provenance.json"  # the same facts, for people and for machines
-HASHED = (CONFIG, WEIGHTS, GRAPH, TOKENIZER, TOKENIZER_CONFIG, GATE)
+HASHED = (CONFIG, WEIGHTS, GRAPH, TOKENIZER, TOKENIZER_CONFIG, GATE, JUDGEMENT)
 
 DOCUMENT_START, DOCUMENT_END, PADDING = "<|startoftext|>", "<|endoftext|>", "<|pad|>"
 FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
@@ -163,7 +164,7 @@ def python_files(
     """The files `*.py` in a folder and, by name, in the folders below that `enters` lets in; links are not followed.
 
     `most_folders` stops the walk, so that a whole disk is no project. What cannot be read, or is no regular
-    file, is `skipped`.
+    file, is `skipped`, and so is the first folder that is one too many.
     """
     waiting, entered = [root], 0
     while waiting and (most_folders is None or entered < most_folders):
@@ -187,6 +188,8 @@ def python_files(
             elif path.name.endswith(".py"):
                 skipped(OSError(errno.ELOOP, "a link, a pipe or a device, which is not read", str(path)))
         waiting += reversed(folders)
+    if waiting:
+        skipped(OSError(errno.E2BIG, "more folders than are looked into", str(waiting[-1])))
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

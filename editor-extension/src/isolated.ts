@@ -5,6 +5,9 @@ import { spawn } from "node:child_process";
 /** Python without the working folder, PYTHON… variables and the person's own packages on its path. */
 export const ISOLATED = ["-I", "-X", "utf8"];
 
+export const OLDEST = [3, 11] as const;
+const CANDIDATES = ["python3", "python", "python3.14", "python3.13", "python3.12", "python3.11", "py"];
+
 /** What pip may know from the environment: how to reach the package index. What to install and where is ours. */
 const PIP_MAY_KNOW =
   /^PIP_(INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|TRUSTED_HOST|CERT|PROXY|CONFIG_FILE|CACHE_DIR|DEFAULT_TIMEOUT)$/i;
@@ -58,4 +61,24 @@ export function run(
     child.on("error", reject);
     child.on("close", (code) => resolve({ code, output }));
   });
+}
+
+/** The first Python on the PATH that is new enough, or those that are not; `ask` runs a program to its end. */
+export async function findPython(
+  ask: (command: string, args: string[]) => Promise<Finished>,
+): Promise<{ path?: string; tooOld: string[] }> {
+  const tooOld: string[] = [];
+  for (const name of CANDIDATES) {
+    try {
+      const asked = [...ISOLATED, "-c", "import sys; print(*sys.version_info[:2], sys.executable)"];
+      const { code, output } = await ask(name, asked);
+      const [, major, minor, path] = output.trim().match(/^(\d+) (\d+) (.+)$/) ?? [];
+      if (code !== 0 || !path) continue;
+      if (Number(major) === OLDEST[0] && Number(minor) >= OLDEST[1]) return { path, tooOld };
+      tooOld.push(`${path} is ${major}.${minor}`);
+    } catch {
+      // not on this machine
+    }
+  }
+  return { tooOld };
 }

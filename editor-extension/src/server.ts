@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { PythonExtension } from "@vscode/python-extension";
 import * as vscode from "vscode";
-import type { LanguageClientOptions, ServerOptions } from "vscode-languageclient/node";
+import type { LanguageClientOptions, Middleware, ServerOptions } from "vscode-languageclient/node";
+import { peek } from "./peek";
+import type { Popup } from "./popup";
 
 const SERVER = ["-m", "lineahead", "serve", "--log-level", "info"];
 
@@ -92,11 +94,49 @@ export function languages(): string[] {
   return [...new Set(["python", ...Object.keys(enable).filter((each) => each !== "*")])];
 }
 
-export function clientOptions(log: vscode.LogOutputChannel): LanguageClientOptions {
+/** The server takes each list that is invoked for one that the person asked for; what opens by itself is none. */
+function middleware(popup: Popup): Middleware {
+  return {
+    didChange: (change, next) => {
+      popup.change(change.document.uri.toString(), change.document.version, Date.now());
+      return next(change);
+    },
+    workspace: {
+      // A folder's settings, and a language's, which the client itself would leave out.
+      configuration: ({ items }) =>
+        items.map(({ scopeUri, section }) => {
+          const document = vscode.workspace.textDocuments.find((opened) => opened.uri.toString() === scopeUri);
+          return vscode.workspace.getConfiguration(section, document ?? null);
+        }),
+    },
+    executeCommand: async (command, args, next) => {
+      const result = await next(command, args);
+      if (command === "lineahead.whyNothing") await peek();
+      return result;
+    },
+    provideCompletionItem: (document, position, context, token, next) => {
+      const quickSuggestions = vscode.workspace.getConfiguration("editor", document).get("quickSuggestions");
+      const opensByItself =
+        context.triggerKind === vscode.CompletionTriggerKind.Invoke &&
+        popup.opensByItself({
+          document: document.uri.toString(),
+          version: document.version,
+          endsWord: document.getWordRangeAtPosition(position)?.end.isEqual(position) ?? false,
+          quickSuggestions,
+          now: Date.now(),
+        });
+      const always = vscode.workspace.getConfiguration("lineahead", document).get("completionList") === "always";
+      return opensByItself && !always ? [] : next(document, position, context, token);
+    },
+  };
+}
+
+export function clientOptions(log: vscode.LogOutputChannel, popup: Popup): LanguageClientOptions {
   return {
     documentSelector: languages(), // matches notebook cells too
     initializationOptions: vscode.workspace.getConfiguration("lineahead"),
     synchronize: { configurationSection: "lineahead" },
     outputChannel: log,
+    middleware: middleware(popup),
   };
 }

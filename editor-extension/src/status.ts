@@ -1,6 +1,7 @@
 // The item in the status bar and the menu behind it.
 
 import * as vscode from "vscode";
+import { languages } from "./server";
 
 /** "absent": there is no server to start yet; the others are the server's own words, which a test can compare. */
 export const STATES = ["absent", "loading", "ready", "off", "snoozed", "failed"] as const;
@@ -26,25 +27,33 @@ function isEnabled(language: string): boolean {
   return enable[language] ?? enable["*"] ?? false;
 }
 
-/** The item shows the server's last status, or that the language of the active editor is switched off. */
+/** The item, and the editor's own list of what serves a language, show the server's last status; or that it is off. */
 export function createStatusBar() {
   const item = vscode.window.createStatusBarItem("status", vscode.StatusBarAlignment.Right, 100);
   item.name = "Lineahead";
   item.command = "lineahead.menu";
   item.show();
+  const language = vscode.languages.createLanguageStatusItem("lineahead", languages());
+  language.name = language.text = "Lineahead";
+  language.command = { title: "Menu", command: "lineahead.menu" };
   let last: Status = { state: "loading", message: "The server is starting." };
 
   const now = (): Status => {
-    const language = vscode.window.activeTextEditor?.document.languageId;
-    return last.state === "ready" && language && !isEnabled(language)
-      ? { state: "off", message: `Switched off for ${language} files.` }
+    const active = vscode.window.activeTextEditor?.document.languageId;
+    return last.state === "ready" && active && !isEnabled(active)
+      ? { state: "off", message: `Switched off for ${active} files.` }
       : last;
   };
   const draw = () => {
     const { state, message, milliseconds } = now();
-    const detail = state === "ready" ? (milliseconds == null ? "" : ` ${Math.round(milliseconds)} ms`) : ` ${state}`;
-    item.text = `${ICONS[state]} Lineahead${state === "absent" ? ": set up" : detail}`;
-    item.tooltip = message;
+    const time = milliseconds == null ? "" : ` The last suggestion took ${Math.round(milliseconds)} ms.`;
+    // Its width does not change with what it does, so that nothing beside it moves.
+    item.text = `${ICONS[state]} Lineahead${state === "absent" ? ": set up" : ""}`;
+    item.tooltip = `Lineahead: ${state}. ${message}${time}`;
+    language.detail = message;
+    language.busy = state === "loading";
+    language.severity =
+      vscode.LanguageStatusSeverity[state === "failed" ? "Error" : state === "absent" ? "Warning" : "Information"];
     item.accessibilityInformation = { label: `Lineahead: ${state}. ${message}`, role: "button" };
     item.backgroundColor = state === "failed" ? new vscode.ThemeColor("statusBarItem.errorBackground") : undefined;
   };
@@ -59,7 +68,7 @@ export function createStatusBar() {
       last = status;
       draw();
     },
-    dispose: () => vscode.Disposable.from(item, ...listeners).dispose(),
+    dispose: () => vscode.Disposable.from(item, language, ...listeners).dispose(),
   };
 }
 
@@ -97,13 +106,15 @@ export async function showMenu(status: Status): Promise<void> {
       }
     }
     choices.push({ label: "$(question) Why nothing here?", command: "lineahead.whyNothing" });
-    choices.push({ label: "$(graph) Statistics", command: "lineahead.statistics" });
+    choices.push({ label: "$(graph) Statistics", command: "lineahead.statisticsPage" });
+    choices.push({ label: "$(book) What it knows", command: "lineahead.whatItKnows" });
   }
   choices.push({
     label: "$(gear) Settings",
     command: "workbench.action.openSettings",
     arguments: ["@ext:lineahead.lineahead"],
   });
+  choices.push({ label: "$(compass) Show me around", command: "lineahead.showAround" });
   choices.push({ label: "$(output) Log", command: "lineahead.showLog" });
   const choice = await vscode.window.showQuickPick(choices, { title: "Lineahead", placeHolder: status.message });
   // Whether or not something was chosen, the keyboard would stay with the status bar's item.

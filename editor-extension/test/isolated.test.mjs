@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { build } from "esbuild";
+import { load } from "./bundled.mjs";
 
 const MODULES = "venv logging sitecustomize usercustomize encodings subprocess pip ensurepip ssl lineahead os".split(
   " ",
@@ -22,15 +22,7 @@ describe("a hostile folder", { timeout: 240_000 }, () => {
     root = mkdtempSync(join(tmpdir(), "lineahead-isolated-"));
     mkdirSync(place("open"));
     mkdirSync(place("storage"));
-    await build({
-      entryPoints: [join(import.meta.dirname, "..", "src", "isolated.ts")],
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      outfile: place("isolated.mjs"),
-      logLevel: "error",
-    });
-    isolated = await import(place("isolated.mjs"));
+    isolated = await load("isolated");
     const trap = `open(${JSON.stringify(place("executed"))}, "a").write(__file__ + "\\n")\n`;
     for (const name of MODULES) writeFileSync(place(`open/${name}.py`), trap);
     writeFileSync(
@@ -107,6 +99,38 @@ describe("a hostile folder", { timeout: 240_000 }, () => {
     assert.notEqual(code, 0);
     assert.match(output, /HASHES|No matching distribution|hash/);
     assert.equal(executed(), "");
+  });
+});
+
+describe("the search for Python", () => {
+  const folder = mkdtempSync(join(tmpdir(), "lineahead-pythons-"));
+  const earlier = process.env.PATH;
+  let find;
+
+  before(async () => {
+    const { findPython, run } = await load("isolated");
+    find = () => findPython((command, args) => run(command, args, folder));
+    process.env.PATH = folder;
+  });
+  after(() => {
+    process.env.PATH = earlier;
+    rmSync(folder, { recursive: true });
+  });
+
+  const python = (name, says) => writeFileSync(join(folder, name), `#!/bin/sh\n${says}\n`, { mode: 0o755 });
+
+  it("finds none", async () => assert.deepEqual(await find(), { tooOld: [] }));
+
+  it("tells which ones are too old, or broken", async () => {
+    python("python3", "echo 3 9 /old/python3");
+    python("python", "echo 2 7 /old/python");
+    python("py", "exit 1");
+    assert.deepEqual(await find(), { tooOld: ["/old/python3 is 3.9", "/old/python is 2.7"] });
+  });
+
+  it("goes on to a newer one", async () => {
+    python("python3.13", "echo 3 13 /new/python3.13");
+    assert.equal((await find()).path, "/new/python3.13");
   });
 });
 

@@ -123,12 +123,34 @@ def test_typing_into_it_keeps_it_without_a_new_inference(start: Callable[[str], 
     until("accepted", lambda: editor.nvim.current.line == TYPED + SUGGESTED)
 
 
-def test_tab_accepts_nothing_that_does_not_fit_any_more(start: Callable[[str], Neovim]) -> None:
+def test_tab_is_tab_where_nothing_fits_any_more(start: Callable[[str], Neovim]) -> None:
     editor = suggesting(start)
     editor.type("Q", pause=0)
     editor.nvim.input("<Tab>")
-    time.sleep(0.1)
-    assert editor.nvim.current.line == f"{TYPED}Q"
+    until("blanks", lambda: editor.nvim.current.line.startswith(f"{TYPED}Q "))
+    assert editor.nvim.current.line.strip() == f"{TYPED}Q"
+
+
+def test_tab_indents_a_new_line_whatever_was_shown_above(start: Callable[[str], Neovim]) -> None:
+    editor = suggesting(start)
+    editor.nvim.input("<CR><Tab>")  # before Neovim has asked again
+    until("an indentation", lambda: editor.nvim.current.line in ("    ", "\t"))
+    assert editor.nvim.current.buffer[2] == TYPED
+
+
+def test_blanks_behind_an_operator_bring_no_second_one(start: Callable[[str], Neovim]) -> None:
+    editor = start("0.12")
+    editor.nvim.current.buffer[:] = (
+        ["def load(path):", "    return open(path).read().split()", "", ""] + 2 * ["X, Y = load('a')"] + [""]
+    )
+    editor.nvim.input("GA")
+    editor.type("X, Y = ", pause=0)
+    editor.nvim.input("<Tab>")  # before anything is shown: blanks
+    until("ghost text", lambda: editor.ghost)
+    assert not editor.ghost.strip().startswith("=")
+    editor.nvim.input("<Tab>")
+    until("accepted", lambda: editor.nvim.current.line.strip() != "X, Y =")
+    assert editor.nvim.current.line.count("=") == 1
 
 
 def test_silence_inside_a_word(start: Callable[[str], Neovim]) -> None:

@@ -96,6 +96,58 @@ describe("VS Code", { timeout: 400_000 }, () => {
     await code.save("popup.py", `${STACK}self.items.${ghost}\n`);
   });
 
+  it("leaves the list to others while one types, and has its suggestion there when asked", async () => {
+    // Words of the file are in the list: what follows `Imp` is there without us, and our `ImportError:` is not.
+    const row = (text) => code.page.locator(".suggest-widget.visible .monaco-list-row", { hasText: text }).first();
+    const whatever = { "editor.quickSuggestions": { other: "on" } }; // also where ghost text is
+    code.writeMachineSettings(whatever);
+    await code.open("asked.py", `import_map = 1\n${IMPORT}‸\n`);
+    await code.type("except ");
+    await code.waitForGhost();
+    await code.type("Imp");
+    await row("import_map").waitFor();
+    await sleep(500);
+    assert.equal(await row("ImportError:").count(), 0);
+    await code.picture("list-of-others");
+    await code.press("Escape", "Control+Space");
+    await row("ImportError:").waitFor();
+    await code.type("ort");
+    await row("ImportError:").waitFor(); // it was asked for, and is gone on with
+    await code.press("Escape", "Escape");
+    code.writeMachineSettings({ ...whatever, "lineahead.completionList": "always" });
+    await code.open("always.py", `import_map = 1\n${IMPORT}‸\n`);
+    await code.type("except Imp");
+    await row("ImportError:").waitFor();
+    code.writeMachineSettings({});
+    await code.press("Escape", "Escape");
+  });
+
+  it("gives Enter back once what the list offered is typed out", async () => {
+    await code.open("typed-out.py", `${IMPORT}‸\n`);
+    await code.type("except ");
+    await code.waitForGhost();
+    await code.press("Control+Space");
+    await code.page.locator(".suggest-widget.visible .monaco-list-row", { hasText: "ImportError:" }).first().waitFor();
+    await code.type("ImportError:");
+    await until("no list", async () => !(await code.page.locator(".suggest-widget.visible").count()));
+    await code.press("Enter");
+    await code.type("pass");
+    await code.press("Escape");
+    await code.save("typed-out.py", `${IMPORT}except ImportError:\n    pass\n`);
+  });
+
+  it("indents by Tab on a blank line where nothing is shown", async () => {
+    await code.open("blank.py", "def main():\n    ‸\n");
+    await code.menu("Snooze for 5 minutes");
+    await code.waitForStatus("snoozed");
+    await code.focused();
+    await code.press("Tab");
+    await code.type("pass");
+    await code.save("blank.py", "def main():\n        pass\n");
+    await code.menu("Wake");
+    await code.waitForStatus("ready");
+  });
+
   it("offers several suggestions when it is asked by name, and cycles through them", async () => {
     await code.open("cycle.py", `${MAIN}‸\n`);
     await code.type("if __name__ == ");
@@ -138,12 +190,78 @@ describe("VS Code", { timeout: 400_000 }, () => {
   }
 
   it("says why there is nothing", async () => {
+    await code.open("why.py", `${MAIN}‸\n`);
+    code.writeMachineSettings({ "lineahead.confidence": 1 });
+    await code.waitForStatus("ready");
+    const before = code.count(COMPLETED);
+    await code.type("if __name__ == ");
+    await until("the server's answer", () => code.count(COMPLETED) > before);
     await code.menu("Why nothing here?");
-    await code.waitForNotification("No suggestion (");
-    await code.menu("Statistics");
-    await code.waitForNotification("without a new inference");
+    assert.match(await code.waitForNotification("No suggestion ("), /It would have been: .*__main__/);
+    const dimmed = () => code.page.locator(".view-line [class*='ced-']", { hasText: "" }).count();
+    await until("it, dimmed", dimmed);
     await code.picture("why-nothing");
+    await code.focused();
+    await code.press("ArrowLeft");
+    await until("no dimmed text", async () => !(await dimmed()));
+    await code.press("ArrowRight", "Alt+Shift+Backslash");
+    await until("the unsure rest, dimmed", dimmed);
+    await code.type('"');
+    await until("no dimmed text", async () => !(await dimmed()));
+    code.writeMachineSettings({});
     await code.command("Notifications: Clear All Notifications");
+  });
+
+  it("shows what it knows, and forgets it", async () => {
+    writeFileSync(code.path("known.py"), "answer = 42\n");
+    const row = async () => {
+      const page = await code.webview("What it learned from");
+      return page.locator("tr", { hasText: "known.py", has: page.locator("a") });
+    };
+    await code.command("Lineahead: What it knows");
+    await until("the file to be known", async () => {
+      if (await (await row()).count().catch(() => 0)) return true;
+      const page = await code.webview("What it learned from");
+      await page
+        .locator("a", { hasText: "Look again" })
+        .click({ timeout: 2000 })
+        .catch(() => {}); // drawn anew just now
+      await sleep(500);
+      return false;
+    });
+    await code.picture("what-it-knows");
+    await (await row()).locator("a").click();
+    await until("a page without it", async () => (await (await row()).count().catch(() => 1)) === 0);
+    await code.command("View: Close Editor");
+  });
+
+  it("draws its numbers, and erases them", async () => {
+    await code.menu("Statistics");
+    const page = await code.webview("Why nothing was suggested");
+    await page.locator("h2", { hasText: "Accepted, of what was shown" }).waitFor();
+    assert.match(await page.locator("body").textContent(), /1 of \d+/);
+    await code.picture("statistics");
+    await page.locator("a", { hasText: "Erase them" }).click();
+    await code.webview("Nothing was suggested yet");
+    await code.command("View: Close Editor");
+  });
+
+  it("heeds what a folder or a language has of its own", async () => {
+    const folder = code.path(".vscode");
+    mkdirSync(folder, { recursive: true });
+    const settings = { "[python]": { "lineahead.confidence": 1 } };
+    writeFileSync(join(folder, "settings.json"), JSON.stringify(settings));
+    await code.open("own.py", `${MAIN}‸\n`);
+    const asked = code.count(COMPLETED);
+    await code.type("if __name__ == ");
+    await until("the server's answer", () => code.count(COMPLETED) > asked);
+    await sleep(800);
+    assert.equal(await code.ghost(), "");
+    rmSync(folder, { recursive: true });
+    await sleep(1500); // the watcher's time to see it
+    await code.open("general.py", `${MAIN}‸\n`);
+    await code.type("if __name__ == ");
+    await code.waitForGhost();
   });
 
   it("is switched off and on from the menu", async () => {
@@ -206,6 +324,10 @@ describe("VS Code", { timeout: 400_000 }, () => {
     await code.waitForNotification("bits per byte");
     await until("shades", () => code.page.locator(".view-overlays [class*='ced-']").count());
     await code.picture("surprise");
+    const line = code.page.locator(".notifications-toasts .monaco-button", { hasText: "Line " }).first();
+    const number = (await line.textContent()).replace("Line ", "");
+    await line.click();
+    await code.page.locator(".statusbar-item", { hasText: `Ln ${number}, Col ` }).waitFor();
     await code.command("Notifications: Clear All Notifications");
   });
 

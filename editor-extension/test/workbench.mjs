@@ -86,6 +86,7 @@ async function start(name, { installed = true, environment = {} }, leave) {
   for (const path of [paths.workspace, paths.extensions, `${paths.profile}/User`, `${paths.profile}/Machine`]) {
     mkdirSync(path, { recursive: true });
   }
+  mkdirSync(join(paths.workspace, ".git")); // a project of its own: this repository's git ignores `out`
   const serverLog = join(folder, "server.log");
   const interpreter = join(folder, "python"); // the Python that has the server, with a copy of what it says
   writeFileSync(interpreter, `#!/bin/bash\nexec "${PYTHON}" "$@" 2> >(exec tee -a "${serverLog}" >&2)\n`, {
@@ -169,8 +170,11 @@ async function start(name, { installed = true, environment = {} }, leave) {
   });
   leave.unshift(() => browser.close());
   const page = browser.pages()[0] ?? (await browser.newPage());
-  await page.goto(`${url}/?folder=${paths.workspace}`);
-  await page.locator(".explorer-folders-view, .explorer-viewlet").first().waitFor({ timeout: 60_000 });
+  const load = async () => {
+    await page.goto(`${url}/?folder=${paths.workspace}`);
+    await page.locator(".explorer-folders-view, .explorer-viewlet").first().waitFor({ timeout: 60_000 });
+  };
+  await load();
 
   const press = async (...keys) => {
     for (const key of keys) await page.keyboard.press(key);
@@ -281,6 +285,25 @@ async function start(name, { installed = true, environment = {} }, leave) {
         milliseconds,
       );
     },
+    /** The frame of a page of ours in which some text is to be seen. */
+    webview: (part) =>
+      until(`a page with ${part}`, async () => {
+        for (const frame of page.frames()) {
+          if (
+            await frame
+              .locator("body", { hasText: part })
+              .count()
+              .catch(() => 0)
+          ) {
+            if (frame !== page.mainFrame()) return frame;
+          }
+        }
+        return undefined;
+      }),
+    /** Press a button of a message. */
+    choose: (label) => page.locator(".notifications-toasts .monaco-button", { hasText: label }).first().click(),
+    /** The same window anew. */
+    reload: load,
     async stop() {
       for (const each of leave.splice(0)) await each();
     },

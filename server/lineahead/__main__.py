@@ -9,7 +9,8 @@ COMMANDS = {
     "serve": "speak the Language Server Protocol with an editor (as `lineahead-server` does)",
     "complete": "complete one place of a file",
     "evaluate": "say how good the suggestions are on some code",
-    "replay": "ask again what the setting `log` has saved, and say what is different",
+    "replay": "type some code again, and say how much of it suggestions would have written",
+    "log": "ask again what the setting `log` has saved, and say what is different",
     "demo": "complete sample files through the real server, and show it",
 }
 

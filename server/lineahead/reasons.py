@@ -13,6 +13,8 @@ class Reason(StrEnum):
     NOT_OPEN = "not-open"
     SECRET_FILE = "secret-file"
     EXCLUDED = "excluded"
+    IGNORED = "ignored"
+    TOO_LONG = "too-long"
     MID_WORD = "mid-word"
     CODE_FOLLOWS = "code-follows"
     COMMENT_OR_STRING = "comment-or-string"
@@ -38,6 +40,8 @@ EXPLANATIONS = {
     Reason.NOT_OPEN: "the document is not open",
     Reason.SECRET_FILE: "the file's name says that it holds secrets",
     Reason.EXCLUDED: "the setting lineahead.exclude names this file",
+    Reason.IGNORED: "a .gitignore names this file, or a folder that it is in",
+    Reason.TOO_LONG: "the document has more than a million characters, and is no code that a person writes",
     Reason.MID_WORD: "the cursor stands inside a word",
     Reason.CODE_FOLLOWS: "code follows the cursor on its line",
     Reason.COMMENT_OR_STRING: "the cursor stands in a comment or string (setting lineahead.commentsAndStrings)",

@@ -6,7 +6,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import cattrs
 
-BOUNDS = {"debounce": (0, 1000), "max_lines": (1, 20), "confidence": (0, 1)}
+BOUNDS = {"debounce": (0, 1000), "show_after": (0, 2000), "max_lines": (1, 20), "confidence": (0, 1)}
+GENERAL = ("memory", "statistics", "model", "log")
+"""Settings that are the same for all documents."""
 CLIENT_ONLY = frozenset({"interpreter", "trace"})
 
 
@@ -18,16 +20,22 @@ class Settings:
     """Which language ids are completed; "*" stands for all that are not named."""
     debounce: int = 15
     """Milliseconds without a new key before a suggestion that nobody asked for by name is computed."""
+    show_after: int = 150
+    """Milliseconds without a new key before a new suggestion is shown as ghost text; computing it is within that."""
     max_lines: int = 4
     """The most lines of a suggestion in an empty block; it is one line everywhere else."""
+    completion_list: Literal["whenAsked", "always", "never"] = "whenAsked"
+    """When the list of completions has suggestions too; a client without ghost text has them there but for "never"."""
     comments_and_strings: Literal["never", "lineEnd", "always"] = "lineEnd"
     """Whether text in comments and strings is completed: nowhere, where nothing follows on the line, everywhere."""
     confidence: float = 0.25
     """What is less probable than this is not shown, unless it was asked for by name."""
     exclude: tuple[str, ...] = ()
     """Globs, as in .gitignore, of files that are neither learned from nor completed; each may begin at any folder."""
-    memory: bool = True
-    """Whether suggestions learn from this file, the other open ones, and the project's Python files."""
+    memory: Literal["off", "file", "open", "project"] = "project"
+    """What suggestions learn from: nothing, this file, the other open ones too, the project's Python files as well."""
+    statistics: Literal["off", "session", "keep"] = "session"
+    """Whether numbers are counted, and whether a client that can keeps them when the server ends."""
     model: str = ""
     """A model folder; the bundled model where it is empty."""
     log: str = ""

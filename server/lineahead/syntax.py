@@ -32,6 +32,10 @@ QUOTE_END = {
 }
 OPENING = {")": "(", "]": "[", "}": "{"}
 INDENTATION = re.compile(r"[ \t\f]*+")
+BEGINS_BLOCK = re.compile(
+    r"^[ \t]*(?:async[ \t]+)?(?:(?P<def>def)|class|for|while|if|elif|else|with|try|except|finally|match|case)\b",
+    re.MULTILINE,
+)
 CONTINUES = re.compile(r"(?:elif|else|except|finally)\b")  # a statement that began above
 NO_EXPRESSION = re.compile(r"[ \t]*+(?:def|class|import|return|raise|pass|while|try|assert|del|global)\b")
 CASE = re.compile(r"[ \t]*+case\b[^=]")
@@ -233,6 +237,17 @@ def statement_before(text: str, line_start: int, line: str) -> str | None:
     if line_start - last.start > MOST_PARSED:
         return None
     return headers + text[blocks[-1].start : line_start]
+
+
+def functions(text: str, line_start: int, line: str) -> list[str]:
+    """The functions that a line stands in, from their `def` on, as far as any header goes; the outermost one first."""
+    state, column = state_at(text, line_start), indentation(line)
+    blocks = [block for block in state.blocks if state.header or state.inside_statement or block.column <= column]
+    statements = (
+        text[block.start : block.start + MOST_OF_A_LINE] for block in (blocks if state.header else blocks[:-1])
+    )
+    found = (BEGINS_BLOCK.search(statement) for statement in statements)
+    return [begins.string[begins.start("def") :] for begins in found if begins and begins["def"]]
 
 
 def _header(text: str, block: Block, inner: Block) -> str:

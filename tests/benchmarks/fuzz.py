@@ -366,7 +366,7 @@ class Documents(RuleBasedStateMachine):
         for path in self.files:
             path.unlink()
         self.files.clear()
-        self._configure(memory=True)
+        self._configure(memory="project")
         self.remember()
 
 
@@ -375,7 +375,7 @@ def name_of(uri: str) -> str:
     return to_fs_path(uri) or uri if uri.startswith("file:") else uri
 
 
-OPTIONS: dict[str, object] = {"enable": {"*": True}, "debounce": 0, "commentsAndStrings": "always"}
+OPTIONS: dict[str, object] = {"enable": {"*": True}, "debounce": 0, "showAfter": 0, "commentsAndStrings": "always"}
 
 
 def fuzz(steps: int) -> int:

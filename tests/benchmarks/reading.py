@@ -77,7 +77,7 @@ class Typing:
 
 def measure(folder: Path, pause: float) -> tuple[list[float], list[float], float]:
     """Milliseconds of the keys typed while the project is read, of as many when it has been; the seconds it took."""
-    client = RawClient(sys.executable, __file__, "--serve", options={"debounce": 0})
+    client = RawClient(sys.executable, __file__, "--serve", options={"debounce": 0, "showAfter": 0})
     try:
         client.wait_ready()
         typing = Typing(client)

@@ -15,17 +15,23 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from lineahead.memory.memory import NoMemory
 from lineahead.place import Place
-from lineahead.suggest import policy
-from lineahead.suggest.policy import Written
+from lineahead.reasons import Reason
+from lineahead.suggest.candidates import Candidate
+from lineahead.suggest.ends import ends
+from lineahead.suggest.policy import refusal
 
 INCOMPLETE_INPUT = ast.PyCF_ONLY_AST | 0x4000
 BY_DESIGN = {"lone-closer", "repeat"}  # never suggested, true or not
 
 
-class KnowsAll:
-    def knows(self, word: str) -> bool:
-        return bool(word)
+class KnowsAll(NoMemory):
+    def knows(self, _word: str) -> bool:
+        return True
+
+
+KNOWS_ALL = KnowsAll()
 
 
 def mendable(code: str) -> bool:
@@ -52,12 +58,13 @@ def wrong_lines(line: str, other: str, chance: random.Random) -> list[str]:
 
 def judged(place: Place, line: str) -> tuple[str, str, float]:
     """What is shown of a line that ends in a line break, why nothing is, and the milliseconds that it took."""
-    text = f"{line}\n".encode()
-    written = Written(text, [(len(text), 0.0)], True)
+    text = line.encode()
+    candidate = Candidate(text, ((len(text), 0.0),), True)
     started = time.perf_counter()
-    answer = policy._judge(place, written, 0.0, KnowsAll())  # type: ignore[arg-type]
-    took = 1000 * (time.perf_counter() - started)
-    return (answer.suggestions[0].text if answer.suggestions else ""), str(answer.reason or ""), took
+    for end in ends(place, candidate)[-1:]:
+        reason = refusal(place, end, candidate, KNOWS_ALL)
+        return ("" if reason else end.text), str(reason or ""), 1000 * (time.perf_counter() - started)
+    return "", str(Reason.BLANK), 1000 * (time.perf_counter() - started)
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ def start() -> None:
 
 def keys() -> None:
     """Types every line of the samples' second halves, key by key; then lets the server rest."""
-    client = RawClient()
+    client = RawClient(options={"showAfter": 0})
     client.wait_ready()
     process, times, computed = psutil.Process(client.process.pid), [], []
     for file in SAMPLES:

@@ -60,7 +60,7 @@ def soak(folders: list[Path], minutes: float, seed: int) -> list[tuple[float, in
     """Minutes, keys so far, and megabytes resident, about 200 times."""
     choose = random.Random(seed)
     files = [path for folder in folders for path in sorted(folder.rglob("*.py")) if 500 < path.stat().st_size < 100_000]
-    client = RawClient(options={"debounce": 0})
+    client = RawClient(options={"debounce": 0, "showAfter": 0})
     client.wait_ready()
     added = [{"uri": folder.as_uri(), "name": folder.name} for folder in folders]
     client.tell("workspace/didChangeWorkspaceFolders", {"event": {"added": added, "removed": []}})

@@ -15,6 +15,7 @@ from lineahead.memory.memory import ProjectMemory
 from lineahead.place import LINE, Place
 from lineahead.reasons import EXPLANATIONS
 from lineahead.settings import Settings
+from lineahead.suggest import judgement
 from lineahead.suggest.policy import complete
 
 DIM, RESET = "\x1b[2;3m", "\x1b[0m"
@@ -51,19 +52,19 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     colour = "NO_COLOR" not in os.environ and ("FORCE_COLOR" in os.environ or sys.stdout.isatty())
-    gate, problem = mixture.read(options.model)
-    if problem:
-        print(problem, file=sys.stderr)
+    (gate, problem), (judges, another) = mixture.read(options.model), judgement.read(options.model)
+    for told in filter(None, (problem, another)):
+        print(told, file=sys.stderr)
     memory = ProjectMemory(gate)
     read_folders([Path(place.path).parent], memory)
     memory.index(engine.vocabulary)
     began = time.perf_counter()
-    answer = complete(place, Settings(), engine, memory=memory)
+    answer = complete(place, Settings(), engine, memory=memory, judgement=judges)
     milliseconds = 1000 * (time.perf_counter() - began)
     if answer.reason:
         detail = f": {answer.detail}" if answer.detail else ""
         print(f"while typing: nothing ({answer.reason}), {EXPLANATIONS[answer.reason]}{detail}")
-    asked_for = complete(replace(place, explicit=True), Settings(), engine, memory=memory)
+    asked_for = complete(replace(place, explicit=True), Settings(), engine, memory=memory, judgement=judges)
     for name, suggestions in (("while typing", answer.suggestions), ("asked for", asked_for.suggestions)):
         for suggestion in suggestions:
             ghost = f"{DIM}{suggestion.text}{RESET}" if colour else f"⟦{suggestion.text}⟧"

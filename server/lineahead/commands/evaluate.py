@@ -1,4 +1,4 @@
-"""How good the suggestions are on somebody's code: `lineahead evaluate FOLDER … [--places N] [--against none|FOLDER]`.
+"""How good the suggestions are on somebody's code: `lineahead evaluate FOLDER … [--places N] [--against lookup]`.
 
 Takes random places inside lines and at their starts, hides the rest of the line, and asks the policy in this process,
 each place seeing only the rest of its project: the file's own copy in the memory is left out. With --typing the text
@@ -8,17 +8,12 @@ after the cursor's line is hidden too, as when one writes downwards. Intervals a
 import argparse
 import json
 import random
-import re
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
-
+from lineahead.commands.measures import KINDS, Outcome, draw, table
 from lineahead.engine.engine import Engine
 from lineahead.engine.errors import ModelError
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
@@ -27,32 +22,9 @@ from lineahead.memory.files import MOST_BYTES, is_learnable, read_folders
 from lineahead.memory.memory import NO_MEMORY, Memory, ProjectMemory
 from lineahead.place import LINE, Place
 from lineahead.settings import Settings
-from lineahead.suggest.policy import complete
-
-KINDS = ("inside", "start")
-LONG = 12  # characters: more than a name
-SAMPLES = 1000  # of the bootstrap
-BINS = 10  # of the calibration
-ONE_WORD = re.compile(r"\W*\w*")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one place."""
-
-    file: str
-    kind: str
-    exact: bool
-    """Whether the first suggestion of an explicit request is the whole rest of the line."""
-    shown: str
-    """What is shown unasked; "" for nothing."""
-    right: bool
-    """Whether the line goes on with what is shown."""
-    right_characters: int
-    wrong_characters: int
-    confidence: float
-    reason: str
-    milliseconds: float
+from lineahead.suggest import judgement, prompt
+from lineahead.suggest.judgement import Judgement
+from lineahead.suggest.policy import Suggestion, complete
 
 
 def places_in(
@@ -86,88 +58,63 @@ def places_in(
     return found
 
 
-def judge(kind: str, place: Place, truth: str, engine: Engine, memory: Memory, settings: Settings) -> Outcome:
+def judge(
+    kind: str, place: Place, truth: str, engine: Engine, memory: Memory, settings: Settings, judges: Judgement
+) -> Outcome:
     """Ask for a place as typing does, and by name."""
     began = time.perf_counter()
-    unasked = complete(place, settings, engine, memory=memory)
+    unasked = complete(place, settings, engine, memory=memory, judgement=judges)
     milliseconds = 1000 * (time.perf_counter() - began)
-    asked = complete(replace(place, explicit=True), settings, engine, memory=memory)
-    shown = unasked.suggestions[0].text.partition("\n")[0] if unasked.suggestions else ""
-    agreed = next(
-        (i for i, (a, b) in enumerate(zip(shown, truth, strict=False)) if a != b), min(len(shown), len(truth))
-    )
+    asked = complete(replace(place, explicit=True), settings, engine, memory=memory, judgement=judges)
+    first = asked.suggestions[0].text if asked.suggestions else ""
+    shown = unasked.suggestions[0] if unasked.suggestions else None
+    return _outcome(kind, place, truth, first, shown, str(unasked.reason or ""), milliseconds)
+
+
+def look_up(kind: str, place: Place, truth: str, engine: Engine, memory: Memory) -> Outcome:
+    """The floor: the line that followed the longest same text in the project, shown wherever there is one."""
+    began = time.perf_counter()
+    before = place.text[: place.offset]
+    asked = prompt.build(before, engine.vocabulary, engine.context_window_size, place.text[place.offset :])
+    lines = memory.lines(place, engine.vocabulary, asked.token_ids, asked.required) if asked else []
+    texts = [b"".join(engine.vocabulary.token_bytes[token] for token in line.token_ids) for line in lines[:1]]
+    text = texts[0][len(asked.required) :].decode("utf-8", errors="replace") if texts and asked else ""
+    shown = Suggestion(text, "", lines[0].seen / lines[0].of) if text.strip() else None
+    return _outcome(kind, place, truth, text, shown, "", 1000 * (time.perf_counter() - began))
+
+
+def _outcome(
+    kind: str, place: Place, truth: str, first: str, suggestion: Suggestion | None, reason: str, milliseconds: float
+) -> Outcome:
+    shown = suggestion.text.partition("\n")[0] if suggestion else ""
+    right = bool(shown) and truth.startswith(shown)
     return Outcome(
-        place.path, kind, bool(asked.suggestions) and asked.suggestions[0].text.partition("\n")[0].rstrip() == truth,
-        shown, bool(shown) and truth.startswith(shown), agreed if shown and agreed == len(shown) else 0,
-        len(shown) if agreed < len(shown) else 0, unasked.suggestions[0].confidence if shown else 0.0,
-        str(unasked.reason or ""), milliseconds,
+        place.path, kind, bool(first) and first.partition("\n")[0].rstrip() == truth, shown, right,
+        len(shown) if right else 0, 0 if right else len(shown), suggestion.confidence if suggestion else 0.0,
+        reason, milliseconds,
     )  # fmt: skip
 
 
-MEASURES: dict[str, Callable[[Sequence[Outcome]], float]] = {
-    "exact, asked for": lambda outcomes: share(outcome.exact for outcome in outcomes),
-    "shown": lambda outcomes: share(bool(outcome.shown) for outcome in outcomes),
-    "right as far as shown": lambda outcomes: share(outcome.right for outcome in outcomes if outcome.shown),
-    "one word only": lambda outcomes: share(
-        ONE_WORD.fullmatch(outcome.shown) is not None for outcome in outcomes if outcome.shown
-    ),
-    f"right, {LONG} characters or more": lambda outcomes: share(
-        outcome.right_characters >= LONG for outcome in outcomes
-    ),
-    "characters right, a place": lambda outcomes: mean([outcome.right_characters for outcome in outcomes]),
-    "characters wrong, a place": lambda outcomes: mean([outcome.wrong_characters for outcome in outcomes]),
-    "calibration error": lambda outcomes: calibration_error([outcome for outcome in outcomes if outcome.shown]),
-}
-
-
-def share(truths: object) -> float:
-    """How many of some truth values are true, from 0 to 1."""
-    return mean([float(bool(truth)) for truth in truths])  # type: ignore[attr-defined]
-
-
-def mean(numbers: Sequence[float]) -> float:
-    """The mean; not a number of none."""
-    return float(np.mean(numbers)) if len(numbers) else float("nan")
-
-
-def calibration_error(outcomes: Sequence[Outcome]) -> float:
-    """The mean difference between confidence and share of right ones, over bins of like confidence."""
-    if not outcomes:
-        return float("nan")
-    bins = np.minimum((np.array([outcome.confidence for outcome in outcomes]) * BINS).astype(int), BINS - 1)
-    error = 0.0
-    for number in np.unique(bins):
-        inside = [outcome for outcome, where in zip(outcomes, bins, strict=True) if where == number]
-        error += len(inside) * abs(mean([o.confidence for o in inside]) - share(o.right for o in inside))
-    return error / len(outcomes)
-
-
-def interval(outcomes: Sequence[Outcome], measure: Callable[[Sequence[Outcome]], float]) -> tuple[float, float]:
-    """The 95 % interval of a measure, by drawing files."""
-    by_file: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        by_file.setdefault(outcome.file, []).append(outcome)
-    groups, draw = list(by_file.values()), random.Random(0)
-    values = [measure([o for group in draw.choices(groups, k=len(groups)) for o in group]) for _ in range(SAMPLES)]
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def evaluate(folders: list[Path], model: Path, options: argparse.Namespace, memory: str = "project") -> list[Outcome]:
-    """Judge the same places, whatever model and memory."""
+def evaluate(folders: list[Path], model: Path, options: argparse.Namespace, by: str = "project") -> list[Outcome]:
+    """Judge the same places, whatever model and memory; `by` may be "none", without memory, or "lookup"."""
     engine = load_engine(model)
-    gate, problem = mixture.read(model)
-    if problem:
-        print(problem, file=sys.stderr)
+    (gate, problem), (judges, another) = mixture.read(model), judgement.read(model)
+    for told in filter(None, (problem, another)):
+        print(told, file=sys.stderr)
     outcomes: list[Outcome] = []
+    settings = Settings(confidence=options.confidence)
     for folder in folders:
         known = ProjectMemory(gate)
         read_folders([folder], known)
         known.index(engine.vocabulary)
         places = places_in(folder, options.places, options.typing, random.Random(options.seed), _only(options.only))
-        for kind, place, truth in islice(places, 2 * options.places):
-            asked = known if memory == "project" else NO_MEMORY
-            outcomes.append(judge(kind, place, truth, engine, asked, Settings(confidence=options.confidence)))
+        for kind, place, truth in places:
+            memory = known if by == "project" else NO_MEMORY
+            outcomes.append(
+                look_up(kind, place, truth, engine, known)
+                if by == "lookup"
+                else judge(kind, place, truth, engine, memory, settings, judges)
+            )
             print(f"\r{folder.name}: {len(outcomes)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return outcomes
@@ -177,29 +124,41 @@ def _only(listed: Path | None) -> frozenset[Path] | None:
     return frozenset(map(Path, listed.read_text(encoding="utf-8").splitlines())) if listed else None
 
 
-def table(outcomes: list[Outcome]) -> str:
-    """All measures, by kind of place, with their intervals."""
-    rows = ["| | inside a line | at a line's start | all |", "| --- | --- | --- | --- |"]
-    parts = [*([o for o in outcomes if o.kind == kind] for kind in KINDS), outcomes]
-    rows.append("| places | " + " | ".join(str(len(part)) for part in parts) + " |")
-    for name, measure in MEASURES.items():
-        cells = []
-        for part in parts:
-            low, high = interval(part, measure)
-            cells.append(f"{measure(part):.3f} ({low:.3f} … {high:.3f})")
-        rows.append(f"| {name} | " + " | ".join(cells) + " |")
-    times = [np.percentile([o.milliseconds for o in part], [50, 95]) for part in parts]
-    rows.append(
-        "| milliseconds, median / 95th percentile | " + " | ".join(f"{a:.0f} / {b:.0f}" for a, b in times) + " |"
-    )
-    reasons = Counter(o.reason for o in outcomes if o.reason)
-    return "\n".join(
-        [*rows, "", "silent: " + ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())]
-    )
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    folders = [folder.resolve() for folder in options.folders]
+    try:
+        outcomes = evaluate(folders, options.model, options, options.memory)
+        others = None
+        if options.against in ("none", "lookup"):
+            others = evaluate(folders, options.model, options, options.against)
+        elif options.against:
+            others = evaluate(folders, Path(options.against), options, options.memory)
+        if not outcomes:
+            print("error: expected Python files with code in the folders, found none", file=sys.stderr)
+            return 2
+        print(table(outcomes))
+        if others is not None:
+            print(f"\nagainst {options.against}:\n\n{table(others)}\n")
+            for kind in KINDS:
+                pairs = [(a.exact, b.exact) for a, b in zip(outcomes, others, strict=True) if a.kind == kind]
+                print(f"{kind}: won {sum(a and not b for a, b in pairs)}, lost {sum(b and not a for a, b in pairs)}")
+        if options.json:
+            rows = [asdict(outcome) for outcome in outcomes]
+            options.json.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
+        if options.png:
+            draw(outcomes, options.png)
+    except (ModelError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        print(f"error: {error}: --png takes pip install 'lineahead[training]'", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lineahead evaluate", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--places", type=int, default=100, help="of each kind in each folder (default: %(default)s)")
@@ -208,35 +167,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", type=Path, metavar="FILE", help="a list of files, one a line: places in these alone")
     parser.add_argument("--memory", choices=["project", "none"], default="project", help="default: %(default)s")
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER")
-    parser.add_argument("--against", metavar="none|FOLDER", help="compare with no memory, or with another model")
+    against = "compare with no memory, with a lookup of the project alone, or with another model"
+    parser.add_argument("--against", metavar="none|lookup|FOLDER", help=against)
     parser.add_argument("--confidence", type=float, default=Settings().confidence, help="the setting")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every outcome here")
-    options = parser.parse_args(arguments)
-    folders = [folder.resolve() for folder in options.folders]
-    try:
-        outcomes = evaluate(folders, options.model, options, options.memory)
-        others = None
-        if options.against == "none":
-            others = evaluate(folders, options.model, options, memory="none")
-        elif options.against:
-            others = evaluate(folders, Path(options.against), options, options.memory)
-    except (ModelError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if not outcomes:
-        print("error: expected Python files with code in the folders, found none", file=sys.stderr)
-        return 2
-    print(table(outcomes))
-    if others is not None:
-        print(f"\nagainst {options.against}:\n\n{table(others)}\n")
-        for kind in KINDS:
-            pairs = [(a.exact, b.exact) for a, b in zip(outcomes, others, strict=True) if a.kind == kind]
-            print(f"{kind}: won {sum(a and not b for a, b in pairs)}, lost {sum(b and not a for a, b in pairs)}")
-    if options.json:
-        options.json.write_text(
-            json.dumps([asdict(outcome) for outcome in outcomes], indent=0) + "\n", encoding="utf-8"
-        )
-    return 0
+    parser.add_argument("--png", type=Path, metavar="FILE", help="draw reliability and trade-off here")
+    return parser
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lineahead.engine.engine import Recall, Request, Stop, Token
+from lineahead.engine.engine import Beginning, Recall, Request, Sampling, Stop, Token
 from lineahead.engine.healing import spell
-from lineahead.engine.sampling import choose, mixed
+from lineahead.engine.sampling import choose, log_probabilities_of, mixed, runner_up
 from lineahead.engine.vocabulary import Vocabulary
 
 Step = Callable[[int, Sequence[int], int], NDArray[np.float32]]
@@ -67,28 +67,54 @@ def decode(step: Step, vocabulary: Vocabulary, request: Request, stop: Stop, lim
     logits = Logits(step, vocabulary, request.recall, tokens[: limits.computed])
     if not logits.read(tokens, limits.tokens_a_step, stop):
         return
-    if required:
+    given, path, so_far = list(request.given), [], 0.0
+    if required and not given:
         room = limits.window - len(tokens)
         spelled = spell(lambda path: next(logits.rows([*tokens, *path])), vocabulary, required, stop, room)
         for token in spelled[:-1] if request.sampling else spelled:  # the last one may go on beyond: it is drawn
             required = required[len(vocabulary.token_bytes[token.id]) :]
-            tokens.append(token.id)
+            path.append(token.id)
+            so_far += token.log_probability
             yield token
         if not spelled:
             return
-    while len(tokens) <= limits.window and not stop():
-        drafted = list(request.draft(tokens))[: limits.window - len(tokens)] if request.draft and not required else []
-        for row, guess in zip(logits.rows([*tokens, *drafted], 1 + len(drafted)), [*drafted, None], strict=True):
-            candidates = vocabulary.compatible(required) if required else None
-            if candidates is not None and candidates.size == 0:
+    while len(tokens) + len(path) <= limits.window and not stop():
+        guesses = given or (request.draft([*tokens, *path]) if request.draft and not required else ())
+        drafted = list(guesses)[: limits.window - len(tokens) - len(path)]
+        rows = logits.rows([*tokens, *path, *drafted], 1 + len(drafted))
+        for row, guess in zip(rows, [*drafted, None], strict=True):
+            allowed = vocabulary.compatible(required) if required else None
+            if allowed is not None and allowed.size == 0:
                 return
-            chosen, log_probability = choose(row if candidates is None else row[candidates], request.sampling, random)
-            token_id = chosen if candidates is None else int(candidates[chosen])
-            required = required[len(vocabulary.token_bytes[token_id]) :]
-            tokens.append(token_id)
-            yield Token(token_id, log_probability)
-            if token_id != guess:
+            token = _next(row, allowed, given.pop(0) if given else None, request.sampling, random)
+            others = [Beginning(so_far + other.log_probability, (*path, *other.token_ids)) for other in token.others]
+            required = required[len(vocabulary.token_bytes[token.id]) :]
+            path.append(token.id)
+            so_far += token.log_probability
+            yield token._replace(others=tuple(others))
+            if token.id != guess:
                 break
+
+
+def _next(
+    row: NDArray[np.float32],
+    allowed: NDArray[np.int64] | None,
+    given: int | None,
+    sampling: Sampling | None,
+    random: np.random.Generator | None,
+) -> Token:
+    """The next token by its logits (V,), among the allowed ones; `others` has the one that was nearly chosen."""
+    logits = row if allowed is None else row[allowed]
+    if given is not None:
+        index = given if allowed is None else int(np.flatnonzero(allowed == given)[0])
+        return Token(given, log_probabilities_of(logits[None], [index])[0])
+    index, log_probability = choose(logits, sampling, random)
+    others: tuple[Beginning, ...] = ()
+    if len(logits) > 1:
+        second = runner_up(logits, index)
+        less = log_probability - float(logits[index] - logits[second])
+        others = (Beginning(less, (second if allowed is None else int(allowed[second]),)),)
+    return Token(index if allowed is None else int(allowed[index]), log_probability, others=others)
 
 
 def in_common(first: Sequence[int], second: Sequence[int]) -> int:

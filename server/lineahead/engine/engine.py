@@ -70,6 +70,16 @@ class Request:
     """None: the likeliest token, always."""
     draft: Draft | None = None
     recall: Recall | None = None
+    given: Sequence[int] = ()
+    """Tokens that are written first, however unlikely; they spell what is required, the last one may go on beyond."""
+
+
+class Beginning(NamedTuple):
+    """Tokens that a request may be asked to begin with."""
+
+    log_probability: float
+    """Of all of them together."""
+    token_ids: tuple[int, ...]
 
 
 class Token(NamedTuple):
@@ -82,6 +92,8 @@ class Token(NamedTuple):
     beyond: tuple[float, ...] = ()
     """Of the token that goes on beyond required bytes: the log probability that the text goes on with its first 1, 2, …
     bytes beyond, by whichever tokens."""
+    others: tuple[Beginning, ...] = ()
+    """What may be written instead of all tokens up to this one."""
 
 
 class Engine(Protocol):

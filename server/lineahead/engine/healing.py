@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lineahead.engine.engine import Stop, Token
+from lineahead.engine.engine import Beginning, Stop, Token
 from lineahead.engine.sampling import choose
 from lineahead.engine.vocabulary import Vocabulary
 
@@ -29,6 +29,7 @@ BRANCHES = 3  # of a beginning that spells what is required, and
 MOST_BRANCHES = 16  # so many beginnings in all: each costs a step
 MORE_BRANCHES = 3  # once it is spelled, to see what else it may be, unless that is
 NEGLIGIBLE = 0.15  # of what has been seen
+MOST_OTHERS = 3  # texts told of beside the likeliest
 MOST_ENDS = 64  # tokens behind one beginning: the others are too unlikely to count
 TINY = 1e-300
 
@@ -87,9 +88,20 @@ def spell(
                 heappush(beginnings, (surprising, longer))
     if best is None or stop():
         return []
-    beyond = _beyond(best.beyond, ends, _share(beginnings))
+    beyond = _beyond(best.beyond, ends, unknown := _share(beginnings))
     spelled = [Token(token, 0.0) for token in best.path[:-1]]  # what is required is certain
-    return [*spelled, Token(best.path[-1], beyond[-1] if beyond else 0.0, beyond)]
+    return [*spelled, Token(best.path[-1], beyond[-1] if beyond else 0.0, beyond, _others(best, ends, unknown))]
+
+
+def _others(best: End, ends: Sequence[End], unknown: float) -> tuple[Beginning, ...]:
+    """The likeliest ends that go on with another text than the best one does."""
+    different = [best]
+    for end in sorted(ends):
+        if len(different) > MOST_OTHERS:
+            break
+        if not any(end.beyond.startswith(seen.beyond) or seen.beyond.startswith(end.beyond) for seen in different):
+            different.append(end)
+    return tuple(Beginning(_beyond(end.beyond, ends, unknown)[-1], end.path) for end in different[1:])
 
 
 def _share(paths: Sequence[tuple[float, object] | End]) -> float:

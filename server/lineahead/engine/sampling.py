@@ -53,6 +53,15 @@ def choose(
     return index, float(shifted[index]) - log_total
 
 
+def runner_up(logits: NDArray[np.float32], first: int) -> int:
+    """The index of the likeliest of logits (N,) but for one."""
+    kept = logits[first]
+    logits[first] = -np.inf
+    second = int(logits.argmax())
+    logits[first] = kept
+    return second
+
+
 def log_probabilities_of(logits: NDArray[np.float32], tokens: Sequence[int]) -> list[float]:
     """The log probability, in nats, of one token a row of logits (N, V)."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)

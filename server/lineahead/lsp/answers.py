@@ -9,9 +9,11 @@ from pathlib import Path
 from lineahead.engine.engine import Engine, within
 from lineahead.lsp.background import Background
 from lineahead.lsp.project import Project
+from lineahead.lsp.requests import Asked
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
+from lineahead.suggest.judgement import DEFAULT
 from lineahead.suggest.policy import Answer, complete
 from lineahead.suggest.request_log import Recording, save
 from lineahead.suggest.reuse import after_acceptance, reuse
@@ -28,6 +30,8 @@ class Answers:
     def __init__(self, project: Project, tell_problem: Callable[[str], None]) -> None:
         self.thread = Background("generate")
         """Everything that asks the engine runs here."""
+        self.judgement = DEFAULT
+        """How likely what the engine's model suggests is right."""
         self._project, self._tell_problem = project, tell_problem
         self._newest: dict[tuple[str, str], threading.Event] = {}  # by kind of request and document
         self._answers: dict[str, tuple[Place, Answer]] = {}
@@ -57,19 +61,19 @@ class Answers:
         return self.thread.wait(STOP_SECONDS)
 
     async def answer(
-        self, kind: str, document: str, place: Place, settings: Settings, engine: Engine
+        self, kind: str, document: str, asked: Asked, settings: Settings, engine: Engine
     ) -> tuple[bool, Answer]:
         """Whether an answer had to be computed, and the answer; cancelled as soon as a newer request comes.
 
         Raises what the engine raises. Cancellation of the task stops the engine and goes on upwards.
         """
-        stop = threading.Event()
+        place, stop = asked.place, threading.Event()
         key = (kind, document)
         if stale := self._newest.get(key):
             stale.set()
         self._newest[key] = stop
         try:
-            computed, answer = await self._reuse_or_compute(document, place, settings, engine, stop)
+            computed, answer = await self._reuse_or_compute(document, asked, settings, engine, stop)
         finally:
             stop.set()
             if self._newest.get(key) is stop:
@@ -85,8 +89,9 @@ class Answers:
         return next((same for previous, answer in kept if (same := reuse(previous, answer, place))), None)
 
     async def _reuse_or_compute(
-        self, document: str, place: Place, settings: Settings, engine: Engine, stop: threading.Event
+        self, document: str, asked: Asked, settings: Settings, engine: Engine, stop: threading.Event
     ) -> tuple[bool, Answer]:
+        place = asked.place
         if same := self._known(document, place):
             return False, same
         self._stop_ahead.set()
@@ -97,15 +102,20 @@ class Answers:
                 return False, Answer(reason=Reason.CANCELLED)
         if same := self._known(document, place):  # popup and ghost text ask together
             return False, same
-        memory, age = self._project.memory, self._age
+        memory, judgement, age = self._project.memory, self.judgement, self._age
         recording = Recording(memory) if settings.log else None
-        ends = within(TIME_BUDGET, stop.is_set)
-        work = self.thread.submit(lambda: complete(place, settings, engine, ends, recording or memory))
-        answer = await asyncio.wrap_future(work)
+        ends, left_out = within(TIME_BUDGET, stop.is_set), self._project.left_out(asked.file)
+
+        def compute() -> Answer:
+            if reason := left_out():
+                return Answer(reason=reason)
+            return complete(place, settings, engine, ends, recording or memory, judgement)
+
+        answer = await asyncio.wrap_future(self.thread.submit(compute))
         if recording:
             await self._save(place, settings, answer, recording)
         if answer.reason != Reason.CANCELLED:
-            if age == self._age:
+            if age == self._age and answer.reason != Reason.TOO_LONG:  # which is found sooner than compared
                 self._answers[document] = (place, answer)
         elif not stop.is_set():
             answer = Answer(reason=Reason.TIMED_OUT, detail=f"after {1000 * TIME_BUDGET:.0f} ms")
@@ -116,7 +126,7 @@ class Answers:
     ) -> None:
         """Compute what will be asked if the suggestion is accepted, while nobody asks for anything else."""
         try:
-            answer = complete(place, settings, engine, stop.is_set, self._project.memory)
+            answer = complete(place, settings, engine, stop.is_set, self._project.memory, self.judgement)
             with self._lock:
                 if not stop.is_set() and age == self._age:
                     self._ahead[document] = (place, answer)

@@ -2,31 +2,43 @@
 
 import asyncio
 import logging
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path, PurePath
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, PyglsError
 from pygls.lsp.server import LanguageServer
-from pygls.uris import to_fs_path, uri_scheme
+from pygls.uris import uri_scheme
 from pygls.workspace import TextDocument
 
 from lineahead.engine.vocabulary import Vocabulary
 from lineahead.lsp.background import Background, show_progress
-from lineahead.lsp.requests import key_of, name_of
-from lineahead.memory.files import is_learnable, is_left_out, is_written_here, read_files, read_folders
+from lineahead.lsp.requests import file_of, key_of, name_of, path_of
+from lineahead.memory.files import (
+    forget_left_out,
+    is_learnable,
+    is_written_here,
+    read_files,
+    read_folders,
+    why_left_out,
+)
+from lineahead.memory.left_out import holdings
 from lineahead.memory.memory import NO_MEMORY, Memory, ProjectMemory
 from lineahead.memory.mixture import DEFAULT, Gate
+from lineahead.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
 # Schemes; others show old versions, outputs, settings.
 LEARNED = frozenset({"file", "untitled", "vscode-notebook-cell"})
+LINE_END = re.compile(r"\r\n|\r|\n")
 LOOK_EVERY = 5.0  # seconds between looks at what has gone from the disk, for clients that watch no files
 WATCHED = (
     types.FileSystemWatcher("**/*.py"),
+    types.FileSystemWatcher("**/.gitignore"),
     types.FileSystemWatcher("**/*", types.WatchKind.Delete),  # a folder that goes says nothing of its files
 )
 
@@ -48,16 +60,25 @@ class Project:
         self._background = Background("memory")
         self._gate = DEFAULT
         self._memory: ProjectMemory | None = ProjectMemory()
-        self._versions: dict[str, int | None] = {}  # of the open documents that the memory has, by `key_of`
+        self._versions: dict[str, tuple[int | None, int | None]] = {}  # of the open documents that the memory has, and
+        self._written: dict[str, int] = {}  # the line that each one was last written at, both by `key_of`
         self._indexing: Future[None] | None = None
         self._stale = False
+        self._unread: list[str] = []  # what the folders have and the memory has not, in words
         self._looked = time.monotonic()
         self.exclude: tuple[str, ...] = ()  # the setting of that name
+        self._scope = "project"  # the setting `memory`
 
     @property
     def memory(self) -> Memory:
         """What suggestions may ask."""
         return self._memory or NO_MEMORY
+
+    def holdings(self) -> list[str]:
+        """What the memory holds, and what it does not, in words."""
+        if self._memory is None:
+            return ["The memory is switched off (setting lineahead.memory)"]
+        return [f"The memory holds {len(self._memory)} texts, {self._memory.size:,} characters", *self._unread]
 
     def trust(self, gate: Gate) -> None:
         """Take another model's gate."""
@@ -65,35 +86,61 @@ class Project:
         if self._memory is not None:
             self._memory.gate = gate
 
-    def switch(self, on: bool, exclude: tuple[str, ...] = ()) -> bool:
-        """Switch the memory on, or off, or leave out other files; returns whether there is something to `read` now."""
-        same, self.exclude = exclude == self.exclude, exclude
-        if same and on == (self._memory is not None):
+    def switch(self, scope: str, exclude: tuple[str, ...] = ()) -> bool:
+        """Learn from no more than the setting `memory` says; returns whether there is something to `read` now."""
+        if (scope, exclude) == (self._scope, self.exclude):
             return False
-        self._memory = ProjectMemory(self._gate) if on else None
+        self._scope, self.exclude = scope, exclude
+        self.forget_all()
+        return scope == "project"
+
+    def forget_all(self) -> None:
+        """Begin with an empty memory, if there is to be one."""
+        self._memory = None if self._scope == "off" else ProjectMemory(self._gate)
         self._versions.clear()
         self._forgotten()
-        return on
+        self.index()
+
+    def forget(self, uri: str) -> bool:
+        """Forget a file, until it changes; returns whether it was known."""
+        name = str(path_of(uri) or uri)
+        return self._memory is not None and self._has_forgotten(self._memory.forget(name))
+
+    async def knowledge(self) -> dict[str, object]:
+        """What the memory holds, and what of the folders it does not, for a person to read."""
+        memory, vocabulary, exclude = self._memory, self._vocabulary(), self.exclude
+        if memory is None:
+            return {"memory": "off", "texts": [], "leftOut": []}
+        files = self._folders() if self._scope == "project" else []
+        work = self._background.submit(lambda: holdings(memory, vocabulary, files, exclude))
+        held = await asyncio.wrap_future(work)
+        return {"memory": self._scope, **held}
+
+    def take_root(self) -> None:
+        """Take the one folder of a client that knows no workspace folders as one of these: it can be removed, too."""
+        workspace = self._server.workspace
+        if workspace.root_uri and not workspace.folders:
+            workspace.add_folder(types.WorkspaceFolder(workspace.root_uri, name=""))
 
     async def read(self) -> None:
         """Read the Python files of the workspace's folders, in the background; forget those of other folders."""
         folders, memory = self._folders(), self._memory
-        if memory is None:
+        if memory is None or self._scope != "project":
             return
         opened = self._opened()
         self._forget(lambda name: name not in opened and not any(map(Path(name).is_relative_to, folders)))
+        self._forget_behind(lambda: forget_left_out(folders, memory, self.exclude))
         if not folders:
             return
         reading = self._background.submit(lambda: read_folders(folders, memory, self.exclude))
         await show_progress(self._server, reading, "reading the project")
-        await asyncio.wrap_future(reading)
+        self._unread = await asyncio.wrap_future(reading)
         self._versions.clear()  # open documents are not as they are on disk
         self.index()
 
     def _folders(self) -> list[Path]:
-        workspace = self._server.workspace
-        uris = [folder.uri for folder in workspace.folders.values()] or [workspace.root_uri]
-        return [Path(path) for uri in uris if uri and (path := to_fs_path(uri))]
+        folders = self._server.workspace.folders.values()
+        return [path for folder in folders if (path := path_of(folder.uri))]
 
     def _opened(self) -> set[str]:
         return {name_of(document) for document in self._server.workspace.text_documents.values()}
@@ -112,21 +159,22 @@ class Project:
         except (PyglsError, JsonRpcException) as error:
             logger.warning("the client watches no files: %s", error)
 
-    def files_changed(self, changes: list[types.FileEvent]) -> None:
+    async def files_changed(self, changes: list[types.FileEvent]) -> None:
         """Forget what is gone, at once; read what else changed, in the background: there may be thousands."""
-        memory = self._memory
-        if memory is None:
-            return
-        gone = [Path(path) for change in changes if change.type == types.FileChangeType.Deleted
-                if (path := _path_of(change.uri))]  # fmt: skip
+        gone = [path for change in changes if change.type == types.FileChangeType.Deleted
+                if (path := path_of(change.uri))]  # fmt: skip
         if gone:
             self._forget(lambda name: any(map(Path(name).is_relative_to, gone)))
         self._read_again([change.uri for change in changes if change.type != types.FileChangeType.Deleted])
+        if any(PurePath(change.uri).name == ".gitignore" for change in changes):
+            self._forgotten()  # what was completed may be ignored now
+            await self.read()
 
     def _read_again(self, uris: list[str]) -> None:
         folders, memory, exclude = self._folders(), self._memory, self.exclude
-        paths = [Path(path) for uri in uris if (path := _path_of(uri))]
-        if not paths or memory is None:
+        opened = self._opened()  # whose texts the client says, half written as they may be on disk
+        paths = [path for uri in uris if (path := path_of(uri)) and str(path) not in opened]
+        if not paths or memory is None or self._scope != "project":
             return
 
         def read() -> None:
@@ -139,11 +187,22 @@ class Project:
 
         asyncio.wrap_future(self._background.submit(read)).add_done_callback(done)
 
+    def wrote(self, uri: str, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
+        """Note at which line a document is being written: its end may be half a word."""
+        if changes and isinstance(change := changes[-1], types.TextDocumentContentChangePartial):
+            self._written[key_of(uri)] = change.range.start.line + sum(1 for _ in LINE_END.finditer(change.text))
+
+    def stands_at(self, uri: str, line: int) -> None:
+        """Note where the cursor is: a line that it has left is whole."""
+        if self._written.get(key_of(uri), line) != line:
+            del self._written[key_of(uri)]
+
     def closed(self, uri: str) -> None:
         """Take a document as it is on disk again: what was not saved is gone."""
         self._versions.pop(key_of(uri), None)
-        path = _path_of(uri)
-        self._forget(lambda name: name == (path or uri))
+        self._written.pop(key_of(uri), None)
+        path = path_of(uri)
+        self._forget(lambda name: name == str(path or uri))
         if path:
             self._read_again([uri])
 
@@ -163,33 +222,48 @@ class Project:
         work = asyncio.wrap_future(self._background.submit(forget))
         work.add_done_callback(lambda done: self._has_forgotten(done.result()))
 
-    def _has_forgotten(self, anything: bool) -> None:
+    def _has_forgotten(self, anything: bool) -> bool:
         if anything:
             self._forgotten()
             self.index()
+        return anything
+
+    def left_out(self, file: Path | None) -> Callable[[], Reason | None]:
+        """What finds out why a file is neither learned nor completed, on any thread; None if it is both.
+
+        It looks at the disk, so that a changed .gitignore counts at once.
+        """
+        folders, exclude = self._folders(), self.exclude
+        return lambda: why_left_out(file, folders, exclude) if file else None
 
     def read_open(self, except_for: str) -> None:
         """Take the open documents as they are now, but for the one that is asked about, in the background."""
         memory = self._memory
-        if memory is None:
+        if memory is None or self._scope == "file":
             return
         self._look_at_disk(memory)
         changed: list[TextDocument] = []
         for key, document in self._server.workspace.text_documents.items():
-            if key != key_of(except_for) and self._versions.get(key, -1) != document.version:
-                self._versions[key] = document.version
+            known = document.version, self._written.get(key)
+            if key != key_of(except_for) and self._versions.get(key) != known:
+                self._versions[key] = known
                 if uri_scheme(document.uri) in LEARNED and self._is_enabled(document.language_id or "python"):
                     changed.append(document)
         if not changed:
             return
-        texts = [(name_of(document), document.source) for document in changed]
-        folders, exclude = self._folders(), self.exclude
+        files = [file_of(self._server.workspace, document) for document in changed]
+        texts = [
+            (name_of(document), self.left_out(file), document.source, self._written.get(key_of(document.uri)))
+            for document, file in zip(changed, files, strict=True)
+        ]
 
         def learn() -> bool:
             learned = False
-            for name, text in texts:
-                if not is_left_out(Path(name), folders, exclude) and is_learnable(PurePath(name).name, text):
-                    memory.remember(name, text)
+            for name, why_not, text, written in texts:
+                if why_not():
+                    learned |= memory.forget(name)
+                elif is_learnable(PurePath(name).name, text):
+                    memory.remember(name, text, written)
                     learned = True
             return learned
 
@@ -224,8 +298,3 @@ class Project:
             logger.error("the memory is not indexed: %r", error)
         if self._stale:
             self.index()
-
-
-def _path_of(uri: str) -> str | None:
-    """The path of a file's address; None for another kind of address."""
-    return to_fs_path(uri) if uri.startswith("file:") else None

@@ -6,7 +6,6 @@ part names the code that it stands in for, so that it can go when that has chang
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,40 +13,16 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidRequest
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
-from pygls.workspace import PositionCodec, TextDocument
-from pygls.workspace.position_codec import ServerTextPosition
+from pygls.workspace import TextDocument
 
-from lineahead.place import LINE
+from lineahead.lsp import lines
 
 logger = logging.getLogger(__name__)
 
-# `TextDocument.lines` uses str.splitlines, which knows more line ends than the protocol's three: behind a form feed or
-# U+2028 all positions would be wrong.
-TextDocument.lines = property(lambda document: tuple(LINE.findall(document.source)))  # type: ignore[assignment,method-assign]
-
-
-def _position_from_client_units(
-    codec: PositionCodec, lines: Sequence[str], position: types.Position
-) -> ServerTextPosition:
-    """`PositionCodec.position_from_client_units` takes a column behind the line's end for the one before its last.
-
-    A column behind the end is the end, before the line break; a line behind the last one is the end of the text. See
-    https://github.com/openlawlibrary/pygls/pull/304, where this was talked about.
-    """
-    if position.line >= len(lines):
-        if not lines or lines[-1].endswith(("\n", "\r")):
-            return ServerTextPosition(len(lines), 0)
-        return ServerTextPosition(len(lines) - 1, len(lines[-1]))
-    units = 0
-    line = lines[position.line].rstrip("\r\n")
-    for column, character in enumerate(line):
-        if units >= position.character:
-            return ServerTextPosition(position.line, column)
-        units += codec.impl.code_units_for_char(character)
-    return ServerTextPosition(position.line, len(line))
-
-
-PositionCodec.position_from_client_units = _position_from_client_units  # type: ignore[assignment,method-assign]
+# `TextDocument` splits its whole text into lines for each change, at more line ends than the protocol's three, and
+# `PositionCodec.position_from_client_units` takes a column behind the line's end for the one before its last; see
+# https://github.com/openlawlibrary/pygls/pull/304, where the latter was talked about.
+TextDocument._apply_incremental_change = lines.change  # type: ignore[assignment,method-assign]
 
 
 class Protocol(LanguageServerProtocol):

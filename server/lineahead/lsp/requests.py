@@ -1,13 +1,17 @@
 """LSP → places: positions and URIs stop here."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import unquote
 
 from lsprotocol import types
+from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument, Workspace
 
+from lineahead.lsp.lines import lines_of
 from lineahead.place import Place
 
+MOST_CHARACTERS = 200_000  # of a notebook's cells before the one asked about, the nearest ones
 Completion = types.CompletionParams | types.InlineCompletionParams
 """What asks for a suggestion: the list, and the ghost text."""
 
@@ -21,6 +25,8 @@ class Asked:
     """What suggestions replace: nothing but the cursor, or what the popup's selected item would replace."""
     prefix: str = ""
     """The popup's selected item, which the ghost text goes on from."""
+    file: Path | None = None
+    """Where the document is kept: its own file, or its notebook's; None for what was never saved."""
 
 
 def read(workspace: Workspace, params: Completion) -> Asked | None:
@@ -29,13 +35,14 @@ def read(workspace: Workspace, params: Completion) -> Asked | None:
     if document is None:
         return None
     text, context = document.source, params.context
-    there = document.position_from_client_units(params.position)  # inside the text, whatever was asked for
-    offset, cursor = document.offset_at_server_position(there), document.position_to_client_units(there)
+    lines, codec = lines_of(document), document.position_codec
+    offset = lines.offset(params.position, codec)
+    cursor = lines.position(offset, codec)  # inside the text, whatever was asked for
     span, prefix, explicit = types.Range(cursor, cursor), "", False
     if isinstance(context, types.InlineCompletionContext):
         explicit = context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
         if selected := context.selected_completion_info:
-            start, end = map(document.offset_at_position, (selected.range.start, selected.range.end))
+            start, end = (lines.offset(position, codec) for position in (selected.range.start, selected.range.end))
             span, prefix = selected.range, selected.text
             text, offset = text[:start] + prefix + text[end:], start + len(prefix)
     place = Place(
@@ -46,7 +53,7 @@ def read(workspace: Workspace, params: Completion) -> Asked | None:
         explicit=explicit,
         context=_cells_before(workspace, document.uri),
     )
-    return Asked(place, span, prefix)
+    return Asked(place, span, prefix, file_of(workspace, document))
 
 
 def key_of(uri: str) -> str:
@@ -56,8 +63,19 @@ def key_of(uri: str) -> str:
 
 def name_of(document: TextDocument) -> str:
     """What a document is called in a place and in the memory: its path, or, where it is no file, its address."""
-    path = document.path if document.uri.startswith("file:") else ""
-    return path or document.uri
+    return str(path_of(document.uri) or document.uri)
+
+
+def file_of(workspace: Workspace, document: TextDocument) -> Path | None:
+    """The file that a document is, or that its notebook is; None for what was never saved."""
+    notebook = workspace.get_notebook_document(cell_uri=document.uri)
+    return path_of(notebook.uri if notebook else document.uri)
+
+
+def path_of(uri: str) -> Path | None:
+    """The path of a file's address; None for another kind of address."""
+    path = to_fs_path(uri) if uri.startswith("file:") else None
+    return Path(path) if path else None
 
 
 def _cells_before(workspace: Workspace, uri: str) -> str:
@@ -67,5 +85,10 @@ def _cells_before(workspace: Workspace, uri: str) -> str:
         return ""
     uris = [key_of(cell.document) for cell in notebook.cells if cell.kind == types.NotebookCellKind.Code]
     before = uris[: uris.index(key_of(uri))] if key_of(uri) in uris else []
-    cells = [workspace.text_documents[cell] for cell in before if cell in workspace.text_documents]
-    return "".join(cell.source.rstrip() + "\n\n" for cell in cells)
+    cells, room = [], MOST_CHARACTERS
+    for cell in (workspace.text_documents[cell] for cell in reversed(before) if cell in workspace.text_documents):
+        cells.append(cell.source[-room:].rstrip() + "\n\n")
+        room -= len(cells[-1])
+        if room <= 0:
+            break
+    return "".join(reversed(cells))

@@ -7,8 +7,9 @@ from itertools import islice
 from pathlib import Path
 
 from lineahead.grammar import parses
-from lineahead.memory.ignored import Ignored, excluded
+from lineahead.memory.ignored import Ignored, excluded, repository_of
 from lineahead.memory.memory import ProjectMemory
+from lineahead.reasons import Reason
 from training import format
 from training.format import holds_secrets
 
@@ -31,9 +32,22 @@ def is_written_here(path: Path, folders: list[Path], exclude: tuple[str, ...] = 
     return True
 
 
-def is_left_out(path: Path, folders: list[Path], exclude: tuple[str, ...]) -> bool:
-    """Whether a file, such as an open one, is not learned from: the setting or a folder's .gitignore names it."""
-    return excluded(path, exclude) or any(Ignored(folder).ignores(path) for folder in folders)
+def why_left_out(path: Path, folders: list[Path], exclude: tuple[str, ...]) -> Reason | None:
+    """Why a file, such as an open one, is neither learned from nor completed; None if it is both.
+
+    Where it is in none of the folders, what its own repository ignores counts.
+    """
+    if excluded(path, exclude):
+        return Reason.EXCLUDED
+    above = [folder for folder in folders if path.is_relative_to(folder)] or [repository_of(path.parent)]
+    return Reason.IGNORED if any(Ignored(folder).ignores(path) for folder in above) else None
+
+
+def forget_left_out(folders: list[Path], memory: ProjectMemory, exclude: tuple[str, ...]) -> bool:
+    """Forget the files that are left out by now; returns whether there were any."""
+    paths = [Path(name) for name in memory.names()]
+    return sum(memory.forget(str(path)) for path in paths if path.is_absolute()
+               and why_left_out(path, folders, exclude)) > 0  # fmt: skip
 
 
 def is_learnable(name: str, text: str) -> bool:
@@ -66,26 +80,39 @@ def read_files(paths: list[Path], folders: list[Path], memory: ProjectMemory) ->
         read_file(path, memory, next((folder for folder in folders if path.is_relative_to(folder)), None))
 
 
-def read_folders(folders: list[Path], memory: ProjectMemory, exclude: tuple[str, ...] = ()) -> None:
-    """Remember the files of all folders, but for what is ignored or excluded there."""
+def read_folders(folders: list[Path], memory: ProjectMemory, exclude: tuple[str, ...] = ()) -> list[str]:
+    """Remember the files of all folders, but for what is ignored or excluded there; returns what is not read, in words.
+
+    That is logged, too. Links are left out without a word.
+    """
     unread: list[OSError] = []
+    problems: list[str] = []
 
     def missed(error: OSError) -> None:
-        if error.errno != errno.ELOOP:  # links are left out without a word
+        if error.errno != errno.ELOOP:
             unread.append(error)
 
     for folder in folders:
         ignored = Ignored(folder, exclude)
 
         def enters(path: Path, ignored: Ignored = ignored) -> bool:
+            if ignored.is_out_of_reach(path):
+                missed(OSError(errno.ENAMETOOLONG, "too deep, or too long a name", str(path)))
             return format.holds_own_code(path) and not ignored.ignores(path, is_folder=True)
 
-        for path in islice(format.python_files(folder, enters, MOST_FOLDERS, missed), MOST_FILES):
+        paths = format.python_files(folder, enters, MOST_FOLDERS, missed)
+        for path in islice(paths, MOST_FILES):
             if memory.is_full:
-                logger.warning("%s has more code than is kept: some of its files are not learned from", folder)
+                problems.append(f"{folder} has more code than is kept: some of its files are not learned from")
                 break
             if not ignored.ignores(path):
                 read_file(path, memory, folder)
                 time.sleep(PAUSE)
+        else:
+            if next(paths, None):
+                problems.append(f"{folder} has more than {MOST_FILES:,} files: the others are not learned from")
     if unread:
-        logger.warning("%d folders cannot be read and are left out, such as %s", len(unread), unread[0])
+        problems.append(f"folders that cannot be read: {len(unread)}, such as {unread[0]!s:.300}")
+    for problem in problems:
+        logger.warning("%s", problem)
+    return problems

@@ -1,14 +1,16 @@
 """What a project leaves out: its .gitignore files, and the setting `exclude`."""
 
+import os
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
 from training import format
 
+EXCLUDES_FILE = re.compile(r"""\s*excludesFile\s*=\s*"?([^"\s#;][^"#;]*?)"?\s*""", re.IGNORECASE)
 MOST_BYTES = 100_000  # of a .gitignore
 MOST_PATTERNS = 500
 MOST_STARS = 3  # in a name, and as many `**`: the time that a pattern takes doubles with each
@@ -18,22 +20,32 @@ LONGEST_NAME, DEEPEST = 100, 64  # of what is matched at all: longer names and d
 class Ignored:
     """What the .gitignore files of a folder, of those below and of its repository above leave out, as git reads them.
 
-    They are read again where they have changed; a pattern that git would not take is no pattern.
+    They are read again where they have changed; a pattern that git would not take is no pattern. A folder that is
+    ignored itself, as in a home folder under version control, is a project of its own.
     """
 
     def __init__(self, folder: Path, exclude: tuple[str, ...] = ()) -> None:
         self._exclude = exclude
-        self._top = next((above for above in (folder, *folder.parents) if _exists(above / ".git")), folder)
+        self._top = repository_of(folder)
+        self._is_repository = _exists(self._top / ".git")
+        if self._top != folder and self._is_named_by_git(folder, is_folder=True):
+            self._top = folder
 
     def ignores(self, path: Path, is_folder: bool = False) -> bool:
         """Whether a file or folder, or a folder that it is in, is left out."""
-        if excluded(path, self._exclude):
-            return True
+        return excluded(path, self._exclude) or self._is_named_by_git(path, is_folder)
+
+    def is_out_of_reach(self, path: Path) -> bool:
+        """Whether a path is deeper, or a name in it longer, than what is matched: it is left out."""
+        parts = path.relative_to(self._top).parts if path.is_relative_to(self._top) else ()
+        return len(parts) > DEEPEST or any(len(part) > LONGEST_NAME for part in parts)
+
+    def _is_named_by_git(self, path: Path, is_folder: bool) -> bool:
         if not path.is_relative_to(self._top):
             return False
-        parts = path.relative_to(self._top).parts
-        if len(parts) > DEEPEST or any(len(part) > LONGEST_NAME for part in parts):
+        if self.is_out_of_reach(path):
             return True
+        parts = path.relative_to(self._top).parts
         last = len(parts)
         return any(self._is_named(parts[:depth], is_folder or depth < last) for depth in range(1, last + 1))
 
@@ -45,7 +57,12 @@ class Ignored:
                 included = _spec(patterns).check_file("/".join(parts[depth:]) + "/" * is_folder).include
                 if included is not None:
                     return included
-        return False
+        return self._is_repository and _spec(_everywhere()).match_file("/".join(parts) + "/" * is_folder)
+
+
+def repository_of(folder: Path) -> Path:
+    """The folder with the repository that a folder is in; itself where it is in none."""
+    return next((above for above in (folder, *folder.parents) if _exists(above / ".git")), folder)
 
 
 def excluded(path: Path, patterns: Sequence[str]) -> bool:
@@ -73,6 +90,29 @@ def _patterns_in(folder: Path) -> tuple[str, ...]:
     """The lines of a folder's .gitignore and, where a repository begins, of what it excludes for this person alone."""
     own = _lines(folder / ".git" / "info" / "exclude") if _exists(folder / ".git" / "info" / "exclude") else ()
     return (*own, *_lines(folder / ".gitignore"))
+
+
+@cache
+def _everywhere() -> tuple[str, ...]:
+    """What this person ignores in all repositories, as git's configuration was when it was first asked for.
+
+    Only the person's own configuration is read: a repository's may name any file.
+    """
+    try:
+        home = Path.home()
+    except RuntimeError:  # nobody's
+        return ()
+    folder = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "git"
+    file = folder / "ignore"
+    for config in (folder / "config", home / ".gitconfig"):  # where a person has links of their own
+        for line in _lines(_real(config)):
+            if named := EXCLUDES_FILE.fullmatch(line):
+                file = home / named[1].removeprefix("~/")
+    return _lines(_real(file))
+
+
+def _real(file: Path) -> Path:
+    return Path(os.path.realpath(file))  # which, unlike resolve(), never raises
 
 
 def _lines(file: Path) -> tuple[str, ...]:

@@ -19,15 +19,17 @@ from numpy.typing import NDArray
 
 from lineahead.engine.engine import Recall
 from lineahead.engine.vocabulary import Vocabulary
+from lineahead.memory.encoder import Encoder
+from lineahead.memory.lines import Line, lines
 from lineahead.memory.mixture import DEFAULT, Context, Gate, context, mix
+from lineahead.memory.modules import exports
 from lineahead.memory.ngrams import NGrams
-from lineahead.place import Place
+from lineahead.place import MOST_OF_A_WORD, Place
 
 MOST_CHARACTERS = 6_000_000  # of all texts together: about fifteen bytes of memory each
 FULL = 0.95  # of that, and reading a project stops
 MOST_OF_ITSELF = 200_000  # characters before and after the cursor
-MOST_ENCODED = 2_000_000  # characters of the paragraphs whose tokens are kept: some are whole tables
-PARAGRAPH = re.compile(r"(?<=[^\n])(?=\n\n)")  # no token spans the two sides of a line end
+TAIL = re.compile(r"""\w*[\s)\]}:,"']*\Z""")
 
 
 class Memory(Protocol):
@@ -37,8 +39,16 @@ class Memory(Protocol):
         """What this code says about the next token at a place; None if it never says anything."""
         ...
 
+    def lines(self, place: Place, vocabulary: Vocabulary, context: Sequence[int], required: bytes) -> list[Line]:
+        """The lines that stood behind the same tokens before, as `lines` finds them."""
+        ...
+
     def knows(self, word: str) -> bool:
         """Whether a word stands in any of the texts."""
+        ...
+
+    def exports(self, module: str, importer: str) -> frozenset[str] | None:
+        """The names that `from MODULE import …` finds in a file of this path; None where that is not known."""
         ...
 
 
@@ -48,9 +58,16 @@ class NoMemory:
     def recall(self, _place: Place, _vocabulary: Vocabulary) -> None:
         """Nothing is known."""
 
+    def lines(self, *_: object) -> list[Line]:
+        """No line is known."""
+        return []
+
     def knows(self, _word: str) -> bool:
         """No word is known."""
         return False
+
+    def exports(self, _module: str, _importer: str) -> None:
+        """No module is known."""
 
 
 NO_MEMORY = NoMemory()
@@ -70,6 +87,22 @@ class Index:
         """Where each text begins, in their order."""
         return np.array([span.start for _, span in self.texts.values()], dtype=np.int64)
 
+    def own(self, name: str) -> range:
+        """The tokens of a text and the one behind, which follows only there."""
+        if name not in self.texts:
+            return range(0)
+        _, span = self.texts[name]
+        return range(span.start, span.stop + 1)
+
+    def forget(self, name: str, characters: range) -> None:
+        """Let what stands in this part of a text be found no more."""
+        text, span = self.texts[name]
+        lengths = [len(self.vocabulary.token_bytes[token]) for token in self.ngrams.tokens[span.start : span.stop]]
+        ends = np.cumsum(lengths, dtype=np.int64)
+        first, last = (len(text[:end].encode(errors="replace")) for end in (characters.start, characters.stop))
+        start, stop = np.searchsorted(ends, first, side="right"), np.searchsorted(ends, last, side="left") + 1
+        self.ngrams.forget(range(span.start + int(start), span.start + int(stop)))
+
     def near(self, name: str) -> NDArray[np.bool_]:
         """Which of the texts, in their order, are in the same folder as one of this name."""
         folder = str(PurePath(name).parent)
@@ -83,29 +116,37 @@ class ProjectMemory:
         self.gate = gate
         """How much it is trusted: the model's own."""
         self._texts: OrderedDict[str, str] = OrderedDict()
+        self._unfinished: dict[str, range] = {}  # characters of some texts, which may yet become others
         self._characters = 0
         self._lock, self._indexing = threading.Lock(), threading.Lock()
         self._encoder: Encoder | None = None
         self._index: Index | None = None
         self._own: list[tuple[Vocabulary, str, str, NGrams]] = []  # of the line asked about, and the one ahead
 
-    def remember(self, name: str, text: str) -> None:
+    def remember(self, name: str, text: str, written: int | None = None) -> None:
         """Keep a text under a name, instead of the one before; the oldest ones go where there are too many.
 
-        It is recalled from after the next `index`.
+        It is recalled from after the next `index`. The line of number `written` is being written: it may end in half a
+        word, and elsewhere it need not end there.
         """
         text = text.replace("\r\n", "\n")
         with self._lock:
+            self._unfinished.pop(name, None)
+            if written is not None:
+                self._unfinished[name] = unfinished(text, written)
             self._characters += len(text) - len(self._texts.pop(name, ""))
             self._texts[name] = text
             while self._characters > MOST_CHARACTERS:
-                self._characters -= len(self._texts.popitem(last=False)[1])
+                oldest, removed = self._texts.popitem(last=False)
+                self._characters -= len(removed)
+                self._unfinished.pop(oldest, None)
 
     def forget(self, name: str) -> bool:
         """Drop a text, at once; returns whether it was there."""
         with self._lock:
             known = name in self._texts
             self._characters -= len(self._texts.pop(name, ""))
+            self._unfinished.pop(name, None)
             if self._index and name in self._index.texts:
                 _, tokens = self._index.texts[name]
                 # What comes after it follows only there.
@@ -117,10 +158,23 @@ class ProjectMemory:
         with self._lock:
             return list(self._texts)
 
+    def texts(self) -> list[tuple[str, str]]:
+        """All texts by name, the latest ones first."""
+        return self._all()
+
+    def tokens(self, text: str, vocabulary: Vocabulary | None) -> int:
+        """How many tokens a text has; 0 without a vocabulary."""
+        return len(self._encoder_of(vocabulary).document(text)) if vocabulary else 0
+
     @property
     def is_full(self) -> bool:
         """Whether another text would push an older one out."""
         return self._characters > MOST_CHARACTERS * FULL
+
+    @property
+    def size(self) -> int:
+        """The characters of all texts."""
+        return self._characters
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -134,6 +188,12 @@ class ProjectMemory:
         whole = re.compile(rf"\b{re.escape(word)}\b")
         return any(word in text and whole.search(text) for _, text in self._all())
 
+    def exports(self, module: str, importer: str) -> frozenset[str] | None:
+        """See `Memory.exports`."""
+        with self._lock:
+            texts = dict(self._texts)
+        return exports(module, importer, texts, texts.__getitem__)
+
     def index(self, vocabulary: Vocabulary) -> None:
         """Let `recall` know what is remembered now. A megabyte of new text takes half a second, known text little."""
         with self._indexing:
@@ -142,7 +202,9 @@ class ProjectMemory:
             texts: dict[str, tuple[str, range]] = {}
             pieces: list[NDArray[np.int32]] = []
             length = 0
-            for name, text in self._all():
+            with self._lock:
+                now, unfinished = list(reversed(self._texts.items())), dict(self._unfinished)
+            for name, text in now:
                 before, span = kept.texts.get(name, ("", range(0))) if kept else ("", range(0))
                 same = kept and before == text
                 tokens = kept.ngrams.tokens[span.start : span.stop] if kept and same else encoder.document(text)
@@ -150,6 +212,8 @@ class ProjectMemory:
                 pieces.append(tokens)
                 length += len(tokens)
             index = Index(vocabulary, NGrams(pieces, len(vocabulary.token_bytes)), texts)
+            for name, characters in unfinished.items():
+                index.forget(name, characters)
             with self._lock:
                 for name in texts.keys() - self._texts.keys():  # forgotten meanwhile
                     _, span = texts[name]
@@ -161,14 +225,19 @@ class ProjectMemory:
         contexts, gate = self.contexts(place, vocabulary), self.gate
         return lambda tokens, prediction: mix(contexts(tokens), gate, prediction)
 
+    def lines(self, place: Place, vocabulary: Vocabulary, context: Sequence[int], required: bytes) -> list[Line]:
+        """See `Memory.lines`."""
+        index, own = self._index, self._around(place, vocabulary)
+        sources = [(own, range(0))]
+        if index and index.vocabulary is vocabulary:
+            sources.append((index.ngrams, index.own(place.path)))
+        return lines(sources, context, required, vocabulary)
+
     def contexts(self, place: Place, vocabulary: Vocabulary) -> Callable[[Sequence[int]], Iterator[Context]]:
         """What followed given tokens elsewhere in the project, in this folder and in this file, by length."""
         index, own = self._index, self._around(place, vocabulary)
         known = index if index and index.vocabulary is vocabulary else None
-        skipped = range(0)
-        if known and place.path in known.texts:
-            _, span = known.texts[place.path]
-            skipped = range(span.start, span.stop + 1)  # what comes after it follows only there
+        skipped = known.own(place.path) if known else range(0)
         near = known.near(place.path) if known else np.zeros(0, dtype=bool)
 
         def contexts(tokens: Sequence[int]) -> Iterator[Context]:
@@ -200,39 +269,24 @@ class ProjectMemory:
         self._own = [(vocabulary, before, after, own), *self._own[:1]]
         return own
 
-    def _encoder_of(self, vocabulary: Vocabulary) -> "Encoder":
+    def _encoder_of(self, vocabulary: Vocabulary) -> Encoder:
         encoder = self._encoder
         if encoder is None or encoder.vocabulary is not vocabulary:
             self._encoder = encoder = Encoder(vocabulary)
         return encoder
 
 
-class Encoder:
-    """Text → tokens by paragraphs, which are kept: a change costs no more than its own."""
+def unfinished(text: str, line: int) -> range:
+    """The characters at the end of a line that may yet become others: its last word, closers, and the line's end.
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
-        self._known: OrderedDict[str, NDArray[np.int32]] = OrderedDict()  # by paragraph, the latest ones last
-        self._size = 0  # of these paragraphs, in characters
-        self._lock = threading.Lock()
-
-    def document(self, text: str) -> NDArray[np.int32]:
-        """The tokens of a text, behind the one that starts a document."""
-        start = self.vocabulary.document_start
-        text = text.replace("\r\n", "\n").encode(errors="replace").decode()
-        first = np.array([] if start is None else [start], dtype=np.int32)
-        return np.concatenate((first, *map(self._paragraph, PARAGRAPH.split(text))))
-
-    def _paragraph(self, text: str) -> NDArray[np.int32]:
-        with self._lock:
-            if (known := self._known.pop(text, None)) is not None:
-                self._known[text] = known
-                return known
-        tokens = np.array(self.vocabulary.encode(text), dtype=np.int32)
-        with self._lock:
-            self._size += len(text) if text not in self._known else 0
-            self._known[text] = tokens
-            while self._size > MOST_ENCODED:
-                oldest, _ = self._known.popitem(last=False)
-                self._size -= len(oldest)
-        return tokens
+    >>> unfinished("import os\\nprint(os.path.ex)\\n", 1)
+    range(24, 28)
+    """
+    start = 0
+    for _ in range(line):
+        start = text.find("\n", start) + 1
+        if not start:
+            return range(0)
+    end = text.find("\n", start) + 1 or len(text)
+    tail = TAIL.search(text, max(start, end - MOST_OF_A_WORD), end)
+    return range(tail.start(), end) if tail and text[start:end].strip() else range(0)

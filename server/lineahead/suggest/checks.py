@@ -1,12 +1,12 @@
 """What a suggestion must not be: pure functions over a place and the text that would be inserted there."""
 
 import re
-from collections.abc import Callable
 
 from lineahead.grammar import Verdict, parses, verdict
+from lineahead.memory.memory import Memory
 from lineahead.place import Place
 from lineahead.reasons import Reason
-from lineahead.suggest.names import unknown_names
+from lineahead.suggest.names import missing_imports, unknown_names
 from lineahead.syntax import (
     MOST_OF_A_LINE,
     MOST_PARSED,
@@ -19,11 +19,11 @@ LONE_CLOSER = re.compile(r"\s*[)\]}]\s*")
 FIRST_BLOCK = re.compile(r":[ \t]{0,9}\r?\n([ \t]{1,16})(?=[^\s#])")
 
 
-def objection(place: Place, inserted: str, complete: bool, knows: Callable[[str], bool]) -> Reason | None:
+def objection(place: Place, inserted: str, complete: bool, memory: Memory) -> Reason | None:
     """Why a suggestion is not shown; None if nothing speaks against it.
 
-    `complete` says that its last line ends where the model ended it, instead of where it stopped being sure; `knows`
-    says whether a name stands elsewhere in the project.
+    `complete` says that its last line ends where the model ended it, instead of where it stopped being sure; `memory`
+    knows which names stand elsewhere in the project.
     """
     if not inserted.strip():
         return Reason.BLANK
@@ -37,7 +37,9 @@ def objection(place: Place, inserted: str, complete: bool, knows: Callable[[str]
         return Reason.BAD_INDENTATION
     if complete and breaks_parsing(place, inserted):
         return Reason.DOES_NOT_PARSE
-    if any(not knows(name) for name in unknown_names(place, inserted)):
+    if any(not memory.knows(name) for name in unknown_names(place, inserted)):
+        return Reason.UNKNOWN_NAME
+    if missing_imports(place, inserted, memory):
         return Reason.UNKNOWN_NAME
     return None
 

@@ -12,7 +12,7 @@ from lineahead.syntax import MOST_OF_A_LINE, OPENING, indentation, state_at
 QUOTES = "\"'"
 QUOTE = re.compile(r"\"{3}|'{3}|[\"']")
 STRING_PREFIX = re.compile(r"\b[rbfuRBFU]{1,2}\Z")
-DOCSTRING = re.compile(r"\s*[rR]?(?P<quote>\"{3}|'{3})(?:(?!(?P=quote))[^\\])*\Z")
+LONG_TEXT = re.compile(r"\s*[rRbBuUfF]{0,2}(?P<quote>\"{3}|'{3})(?:(?!(?P=quote))[^\\])*\Z")
 RUNAWAY = re.compile(r"([^\W\d_].{2,40}?|\W\w.{2,40}?)\1\1")  # a small model that says the same thing for ever
 LONE_NAME = re.compile(r"\s*\w+\s*")
 HALF = re.compile(  # what a statement goes on behind
@@ -29,8 +29,8 @@ def fitting(place: Place, text: str, ended: bool) -> tuple[str, bool]:
     first, *more = re.split(r"\r\n|\r|\n", text)
     line_ended = ended or bool(more)
     first = first.splitlines()[0] if first else ""
-    if runaway := RUNAWAY.search(first):
-        first, line_ended = first[: runaway.end(1)], False
+    if (sane := before_runaway(first)) != first:
+        first, line_ended = sane, False
     rest = place.line_after.strip()
     part = before_closers(first, rest)
     if not CLOSERS.issuperset(rest[:MOST_OF_REST]) and rest in part:  # code follows, and was asked for all the same
@@ -59,6 +59,16 @@ def _whole_lines(typed: str, lines: list[str]) -> list[str]:
     while len(kept) > 1 and not parses(dedent(typed + "\n".join(kept))):
         kept.pop()
     return kept
+
+
+def before_runaway(line: str) -> str:
+    """A line without what it says again and again at once.
+
+    >>> before_runaway("path.parent.parent.parent")
+    'path.parent'
+    """
+    runaway = RUNAWAY.search(line)
+    return line[: runaway.end(1)] if runaway else line
 
 
 def before_closers(line: str, rest: str) -> str:
@@ -123,15 +133,15 @@ def closed_part(before: str, line: str) -> str:
 
 def may_stay_open(place: Place, line: str) -> bool:
     """Whether a line that opens what it does not close may end there: in the only bracket that it leaves open, as
-    a line of its own between brackets, or as the first line of a docstring.
+    a line of its own between brackets, or as the first line of a text of several lines.
     """
     if line.endswith(("(", "[", "{")):
         return closed_part(place.line_before, line[:-1]) == line[:-1]
     if place.line_before.strip() or place.in_comment_or_string:
         return False
+    if LONG_TEXT.match(line):
+        return True
     state = state_at(place.text, place.line_start)
-    if DOCSTRING.match(line):
-        return (state.header or not state.blocks) and not state.inside_statement
     return bool(state.brackets) and not any(mark in line for mark in ('"""', "'''"))
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from lineahead.place import Place
 from lineahead.reasons import Reason
 
+TELLING = 3  # characters of a secret
 INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\u2800") | {
     chr(code)
@@ -43,6 +44,16 @@ def harm(place: Place, inserted: str) -> Reason | None:
         if end > len(place.line_before) and secret not in place.text and secret not in place.context:
             return Reason.SECRET
     return None
+
+
+def up_to_secret(place: Place, line: str) -> str:
+    """A line up to some characters of the first secret in it: what goes on otherwise begins like one.
+
+    >>> up_to_secret(Place("key = ", 6), '"AKIAIOSFODNN7EXAMPLE"')
+    '"AKI'
+    """
+    starts = [start - len(place.line_before) for start, _ in secrets_in(place.line_before + line)]
+    return line[: max(0, min(starts, default=0)) + TELLING]
 
 
 def word_before(place: Place) -> str:

@@ -1,4 +1,4 @@
-"""Requests on disk, for a person who switched that on: `save` one, and `replay` them to see the same suggestions."""
+"""Requests on disk, for a person who switched that on: `save` one, and `ask_again` to see the same suggestions."""
 
 import json
 import os
@@ -12,17 +12,20 @@ import numpy as np
 
 from lineahead.engine.engine import Engine, Prediction, Recall, Recalled
 from lineahead.engine.vocabulary import Vocabulary
+from lineahead.memory.lines import Line
 from lineahead.memory.memory import Memory
 from lineahead.memory.ngrams import LENGTHS
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
+from lineahead.suggest.judgement import DEFAULT, Judgement
 from lineahead.suggest.policy import Answer, complete
 
 HEADER = b'{"lineahead": "saved requests", "version": 1}\n'  # the first line: what else is there is somebody else's
 END = b'{"end": "the log is full: nothing is saved any more; delete it to begin a new one"}\n'
 MOST_BYTES = 50_000_000
-NEVER_SAVED = frozenset({Reason.OFF, Reason.SECRET_FILE, Reason.EXCLUDED})  # the person has said no to these files
+# The person has said no to these files.
+NEVER_SAVED = frozenset({Reason.OFF, Reason.SECRET_FILE, Reason.EXCLUDED, Reason.IGNORED})
 
 Said = tuple[float, list[int], list[float]]
 """The share that stays with the model, the tokens that gained, and how much each."""
@@ -36,6 +39,10 @@ class SavedMemory:
     """By the tokens before, with blanks between."""
     known: frozenset[str]
     """Of the words that were suggested, the ones that stood in it."""
+    remembered: tuple[Line, ...] = ()
+    """The lines that stood there before."""
+    exported: dict[str, list[str] | None] = field(default_factory=dict)
+    """What the modules offered that were asked for."""
 
     def recall(self, _place: Place, vocabulary: Vocabulary) -> Recall:
         """What was said then; nothing where the model now writes what it did not write then."""
@@ -48,9 +55,19 @@ class SavedMemory:
 
         return recall
 
+    def lines(self, _place: Place, vocabulary: Vocabulary, _context: Sequence[int], _required: bytes) -> list[Line]:
+        """The lines of then; none where they are another model's."""
+        size = len(vocabulary.token_bytes)
+        return [line for line in self.remembered if max(line.token_ids) < size]
+
     def knows(self, word: str) -> bool:
         """Whether a word was known then."""
         return word in self.known
+
+    def exports(self, module: str, _importer: str) -> frozenset[str] | None:
+        """What was offered then."""
+        names = self.exported.get(module)
+        return None if names is None else frozenset(names)
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,8 @@ class Recording:
 
     memory: Memory
     said: dict[str, Said] = field(default_factory=dict)
+    remembered: list[Line] = field(default_factory=list)
+    exported: dict[str, list[str] | None] = field(default_factory=dict)
 
     def recall(self, place: Place, vocabulary: Vocabulary) -> Recall | None:
         """See `Memory.recall`."""
@@ -73,9 +92,20 @@ class Recording:
 
         return recall
 
+    def lines(self, place: Place, vocabulary: Vocabulary, context: Sequence[int], required: bytes) -> list[Line]:
+        """See `Memory.lines`."""
+        self.remembered[:] = self.memory.lines(place, vocabulary, context, required)
+        return list(self.remembered)
+
     def knows(self, word: str) -> bool:
         """See `Memory.knows`."""
         return self.memory.knows(word)
+
+    def exports(self, module: str, importer: str) -> frozenset[str] | None:
+        """See `Memory.exports`."""
+        names = self.memory.exports(module, importer)
+        self.exported[module] = None if names is None else sorted(names)
+        return names
 
 
 def _context(tokens: Sequence[int]) -> str:
@@ -96,6 +126,8 @@ def save(file: Path, place: Place, settings: Settings, answer: Answer, memory: R
         "place": asdict(place),
         "settings": asdict(settings),
         "said": memory.said,
+        "lines": memory.remembered,
+        "exports": memory.exported,
         "known": sorted(filter(memory.knows, words)),
         "texts": [suggestion.text for suggestion in answer.suggestions],
         "reason": answer.reason,
@@ -129,7 +161,11 @@ def _append(file: Path, line: bytes) -> None:
         os.close(descriptor)
 
 
-def replay(file: Path, engine: Engine) -> Iterator[tuple[Place, list[str], list[str]]]:
+Again = tuple[Place, list[str], list[str]]
+"""A place, the suggestions of then and those of now."""
+
+
+def ask_again(file: Path, engine: Engine, judgement: Judgement = DEFAULT) -> Iterator[Again]:
     """Each saved place, the suggestions of then and those of now, for the engine that it was asked of.
 
     Requests that were cancelled are left out. Raises ValueError for a line that `save` did not write.
@@ -141,10 +177,12 @@ def replay(file: Path, engine: Engine) -> Iterator[tuple[Place, list[str], list[
             try:
                 saved = json.loads(line)
                 place, settings = Place(**saved["place"]), Settings(**saved["settings"])
-                memory = SavedMemory(dict(saved["said"]), frozenset(saved["known"]))
+                lines = tuple(Line(tuple(ids), *counts) for ids, *counts in saved.get("lines", ()))
+                exported = dict(saved.get("exports", {}))
+                memory = SavedMemory(dict(saved["said"]), frozenset(saved["known"]), lines, exported)
                 then, reason = list(saved["texts"]), saved["reason"]
             except (ValueError, TypeError, KeyError) as error:
                 raise ValueError(f"{file}:{number}: expected a saved request, found something else ({error})") from None
             if reason not in ("cancelled", "timed-out"):
-                answer = complete(place, settings, engine, memory=memory)
+                answer = complete(place, settings, engine, memory=memory, judgement=judgement)
                 yield place, then, [suggestion.text for suggestion in answer.suggestions]

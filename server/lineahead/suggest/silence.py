@@ -10,6 +10,7 @@ from lineahead.settings import Settings
 from lineahead.syntax import COMMENT_OR_STRING, MOST_OF_A_LINE, indentation, state_at
 from training.format import holds_secrets
 
+MOST_CHARACTERS = 1_000_000  # of a document: all of it is looked at
 CLOSERS = frozenset(")]}:, \t\"'")
 COMPOUND = re.compile(r"\s*(?:async|class|def|for|if|elif|while|with|except|match|case|@)\b")
 
@@ -22,6 +23,8 @@ def silence(place: Place, settings: Settings) -> Reason | None:
         return Reason.SECRET_FILE
     if excluded(Path(place.path), settings.exclude):
         return Reason.EXCLUDED
+    if len(place.text) > MOST_CHARACTERS:
+        return Reason.TOO_LONG
     if place.explicit:  # by name: always tries
         return None
     rest = place.line_after

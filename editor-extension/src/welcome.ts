@@ -1,0 +1,46 @@
+// The first minute: a word when Python is first written, one when all is set up, and a place to try it.
+
+import * as vscode from "vscode";
+
+const ANNOUNCED = "announced";
+
+const EXAMPLE = `# What is grey is Lineahead's: Tab takes it all, Ctrl+Right a word of it,
+# Escape takes it away.
+
+
+class Stack:
+    def __init__(self):
+        self.items = []
+
+    def push(self, item):
+        self.items.`;
+
+/** Say once, and never again, that there is something to set up. */
+export async function announce(context: vscode.ExtensionContext): Promise<void> {
+  if (context.globalState.get(ANNOUNCED)) return;
+  await context.globalState.update(ANNOUNCED, true);
+  const words = "Lineahead suggests the rest of the line in Python. It is set up once, which downloads about 55 MB.";
+  const choice = await vscode.window.showInformationMessage(words, "Set up", "Show me around");
+  if (choice === "Set up") await vscode.commands.executeCommand("lineahead.setUp");
+  if (choice === "Show me around") await showAround(context);
+}
+
+/** Open the walkthrough. */
+export async function showAround(context: vscode.ExtensionContext): Promise<void> {
+  await vscode.commands.executeCommand("workbench.action.openWalkthrough", `${context.extension.id}#welcome`, false);
+}
+
+/** Say that all is there, and offer a place to try it. */
+export async function offerExample(): Promise<void> {
+  const choice = await vscode.window.showInformationMessage("Lineahead is set up.", "Try it", "Later");
+  if (choice === "Try it") await openExample();
+}
+
+/** Open a new file that nobody has to save, with the cursor where something is suggested. */
+export async function openExample(): Promise<void> {
+  const document = await vscode.workspace.openTextDocument({ language: "python", content: EXAMPLE });
+  const editor = await vscode.window.showTextDocument(document);
+  const end = document.lineAt(document.lineCount - 1).range.end;
+  editor.selection = new vscode.Selection(end, end);
+  await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+}

@@ -1,0 +1,109 @@
+"""What `from MODULE import` finds in a project."""
+
+import pytest
+from scripted_engine import ScriptedEngine
+
+from lineahead.memory.memory import NO_MEMORY, ProjectMemory
+from lineahead.memory.modules import MOST_CHARACTERS, defined, exports
+from lineahead.place import Place
+from lineahead.reasons import Reason
+from lineahead.settings import Settings
+from lineahead.suggest.policy import complete
+
+PROJECT = {
+    "/p/quantiles.py": "import os\nfrom math import floor as down\n\n"
+    "def median(values): ...\n\nclass Sketch: ...\n\nLIMIT: int = 3",
+    "/p/app/__init__.py": "from .core import run\n",
+    "/p/app/core.py": "try:\n    import fast\nexcept ImportError:\n    fast = None\nif fast:\n    def run(): ...\n",
+    "/p/app/web/__init__.py": "",
+    "/p/app/web/views.py": "a, (b, *c) = 1, (2, 3)\nfor i in []:\n    j = i\nwith open('x') as handle:\n    pass\n",
+    "/p/stars.py": "from quantiles import *\n",
+    "/p/lazy.py": "def __getattr__(name): ...\n",
+    "/p/half.py": "def (:\n",
+    "/p/one/twice.py": "x = 1\n",
+    "/p/two/twice.py": "y = 1\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "importer", "expected"),
+    [
+        ("quantiles", "/p/main.py", {"os", "down", "median", "Sketch", "LIMIT"}),
+        ("app", "/p/main.py", {"run", "core", "web"}),
+        ("app.core", "/p/main.py", {"fast", "run"}),
+        (".core", "/p/app/other.py", {"fast", "run"}),
+        (".", "/p/app/other.py", {"run", "core", "web"}),
+        ("..core", "/p/app/web/other.py", {"fast", "run"}),
+        (".web.views", "/p/app/other.py", {"a", "b", "c", "i", "j", "handle"}),
+        (".core", "/p/main.py", None),
+        ("stars", "/p/main.py", None),
+        ("lazy", "/p/main.py", None),
+        ("half", "/p/main.py", None),
+        ("twice", "/p/main.py", None),
+        ("one.twice", "/p/main.py", {"x"}),
+        ("os", "/p/main.py", None),
+        ("", "/p/main.py", None),
+        ("....", "/p/main.py", None),
+    ],
+)
+def test_names_of_a_module(module: str, importer: str, expected: set[str] | None) -> None:
+    assert exports(module, importer, PROJECT, PROJECT.__getitem__) == expected
+
+
+def test_what_is_too_long_or_too_deep_is_not_told() -> None:
+    assert defined("x = 1\n" * (MOST_CHARACTERS // 5)) is None
+    assert defined("x = " + "(" * 5000) is None
+    assert defined("\0") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "writes", "reason"),
+    [
+        ("from quantiles import ", "mean", Reason.UNKNOWN_NAME),
+        ("from quantiles import ", "median", None),
+        ("from quantiles import ", "median, mean", Reason.UNKNOWN_NAME),
+        ("from quantiles import ", "median as mean", None),
+        ("from quantiles import mean, ", "median", None),
+        ("from quan", "tiles import mean", Reason.UNKNOWN_NAME),
+        ("from quantiles import medi", "um", Reason.UNKNOWN_NAME),
+        ("from quantiles import (median, ", "mean)", Reason.UNKNOWN_NAME),
+        ("from elsewhere import ", "mean", None),
+        ("from quantiles ", "import *", None),
+        ("if x: from quantiles import ", "mean", Reason.UNKNOWN_NAME),
+    ],
+)
+def test_imports_name_what_is_there(line: str, writes: str, reason: Reason | None) -> None:
+    memory = ProjectMemory()
+    memory.remember("/p/quantiles.py", PROJECT["/p/quantiles.py"])
+    place = Place(f"x = mean = medium = 1\n{line}", 22 + len(line), path="/p/main.py", explicit=True)
+    engine = ScriptedEngine(writes + "\n")
+    assert complete(place, Settings(), engine, memory=memory).reason == reason
+    assert complete(place, Settings(), engine, memory=NO_MEMORY).reason is None
+
+
+STATIC = "class A:\n    @classmethod\n    def f(cls):\n        pass\n\n    @staticmethod\n    def g():\n        "
+
+
+@pytest.mark.parametrize(
+    ("before", "reason"),
+    [
+        ("class A:\n    def f(self):\n        ", None),
+        (
+            "class A:\n    @w(\n        1\n    )\n    async def f(\n        self,\n        x=(1, 2),\n    ):\n        ",
+            None,
+        ),
+        ("class A:\n    def f(self):\n        if x:\n            y = 1\n        else:\n            ", None),
+        ("class A:\n    def f(self):\n        def h():\n            ", None),
+        ("class A:\n    def f(self):\n        call(\n            ", None),
+        ("class A:\n    def f(self):\n        pass\n\n\ndef g(x):\n    ", Reason.UNKNOWN_NAME),
+        ("class A:\n    def f(self):\n        pass\n\n    x = ", Reason.UNKNOWN_NAME),
+        (STATIC, Reason.UNKNOWN_NAME),
+        ("self = 1\n", None),
+        ("with open() as self:\n    ", None),
+        ("f = lambda self: ", None),
+        ("# self is\n", Reason.UNKNOWN_NAME),
+    ],
+)
+def test_self_is_suggested_where_there_is_one(before: str, reason: Reason | None) -> None:
+    place = Place(before, len(before), explicit=True)
+    assert complete(place, Settings(), ScriptedEngine("self.run()\n")).reason == reason

@@ -1,0 +1,74 @@
+"""New names in statements that pyflakes cannot read, and how much of a long document it is given at all."""
+
+import ast
+
+import pyflakes.checker
+import pytest
+
+from lineahead.memory.memory import NO_MEMORY
+from lineahead.place import Place
+from lineahead.reasons import Reason
+from lineahead.suggest import names
+from lineahead.suggest.checks import objection
+from lineahead.suggest.names import unknown_names
+
+BRANCHES = "if x:\n    y = 1\n" + "elif x:\n    y = 1\n" * 700
+SUM = "y = (x +\n" + "    1 +\n" * 700 + "    "
+FILES = {
+    "a branch": ("x = 1\n" + BRANCHES, "elif {}:"),
+    "a term": ("x = 1\n" + SUM, "{})"),
+    "below branches": ("x = 1\n" + BRANCHES, "print({})"),
+    "below a sum": ("x = 1\n" + SUM + "1)\n", "print({})"),
+    "in a branch": ("x = 1\n" + BRANCHES + "else:\n    ", "y = {}"),
+}
+
+
+def judged(text: str, line: str) -> Reason | None:
+    return objection(Place(text, len(text)), line, True, NO_MEMORY)
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_new_names_are_judged_where_pyflakes_gives_up(kind: str) -> None:
+    text, line = FILES[kind]
+    assert judged(text, line.format("x")) is None
+    assert judged(text, line.format("frobnicated")) is Reason.UNKNOWN_NAME
+    assert judged(text, line.format("[each for each in (x, x)]")) is None
+    assert judged(text, line.format("[other for each in (x, x)]")) is Reason.UNKNOWN_NAME
+
+
+@pytest.mark.parametrize("kind", ["a branch", "a term"])
+def test_pyflakes_does_give_up_there(kind: str) -> None:
+    text, line = FILES[kind]
+    tree = ast.parse(text + line.format("x") + ("\n    pass" if line.endswith(":") else ""))
+    with pytest.raises(RecursionError):
+        pyflakes.checker.Checker(tree)
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        "(lambda new: new)(1)",
+        "[new for new in x]",
+        "(new := 1) + new",
+        "{new: other for new, other in x}",
+    ],
+)
+def test_what_a_name_is_bound_by(binding: str) -> None:
+    assert judged(*(part.format(binding) for part in FILES["a term"])) is None
+
+
+def test_of_a_long_document_one_statement_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[int] = []
+    undefined = names._undefined
+
+    def counted(code: str) -> set[str]:
+        looked_at.append(len(code))
+        return undefined(code)
+
+    monkeypatch.setattr(names, "_undefined", counted)
+    text = f"def measured(x):\n    return {' + '.join('x' * 30)}\n\n\n" * 1_330
+    assert 195_000 < len(text) < 200_000
+    for line in ("print(frobnicated)", "value = frobnicated(measured)"):
+        assert unknown_names(Place(text, len(text)), line) == {"frobnicated"}
+    assert looked_at
+    assert sum(looked_at) < 1_000

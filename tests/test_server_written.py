@@ -1,0 +1,145 @@
+"""The line at which an open document is being written may end in half a word: elsewhere nothing is made of its end."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from raw_client import RawClient
+
+from lineahead.memory.memory import ProjectMemory, unfinished
+
+TWIN = "def {name}(path):\n    os.makedirs(path)\n    return frobnicate_quuxly(path)\n\n\n"
+ABOVE = "import os\n\n\n" + TWIN.format(name="a_folder") + "def mine(path):\n    os.makedirs(path)\n"
+BELOW = "\n\n\ndef last(path):\n    return path\n"
+TYPED = "    return frobnicate_"
+LINE = ABOVE.count("\n")
+CELL = "vscode-notebook-cell:/work.ipynb#a"
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[RawClient]:
+    client = RawClient(options={"debounce": 0}, root=tmp_path)
+    client.wait_ready()
+    yield client
+    client.close()
+
+
+def change(text: str, number: int = 0) -> list[object]:
+    place = {"line": LINE, "character": len(TYPED) + number}
+    return [{"range": {"start": place, "end": place}, "text": text}]
+
+
+def in_a_document(client: RawClient, uri: str, text: str) -> None:
+    """Type at the end of TYPED, letter by letter."""
+    client.open(uri, ABOVE + TYPED + BELOW)
+    for number, character in enumerate(text):
+        document = {"uri": uri, "version": 2 + number}
+        client.tell("textDocument/didChange", {"textDocument": document, "contentChanges": change(character, number)})
+
+
+def in_a_cell(client: RawClient, text: str) -> None:
+    cells = [{"kind": 2, "document": CELL}]
+    notebook = {"uri": "file:///work.ipynb", "notebookType": "jupyter-notebook", "version": 1, "cells": cells}
+    item = {"uri": CELL, "languageId": "python", "version": 1, "text": ABOVE + TYPED + BELOW}
+    client.tell("notebookDocument/didOpen", {"notebookDocument": notebook, "cellTextDocuments": [item]})
+    for number, character in enumerate(text):
+        written = [{"document": {"uri": CELL, "version": 2 + number}, "changes": change(character, number)}]
+        document = {"uri": notebook["uri"], "version": 2 + number}
+        client.tell(
+            "notebookDocument/didChange", {"notebookDocument": document, "change": {"cells": {"textContent": written}}}
+        )
+
+
+def go_on(client: RawClient, typed: str = "qu") -> list[str]:
+    """What the server makes of the half-written word at the same place of another document."""
+    uri, text = "file:///asking.py", ABOVE[: len("import os\n\n\n")] + "def mine(path):\n    os.makedirs(path)\n"
+    client.open(uri, text + TYPED + typed)
+    texts = client.ghost(uri, text.count("\n"), len(TYPED + typed))
+    client.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
+    return texts
+
+
+def becomes(client: RawClient, right: Callable[[list[str]], bool], typed: str = "qu") -> None:
+    deadline, texts = time.monotonic() + 60, go_on(client, typed)
+    while not right(texts):
+        assert time.monotonic() < deadline, texts
+        time.sleep(0.05)
+        texts = go_on(client, typed)
+
+
+def known(texts: list[str]) -> bool:
+    return texts == ["uxly(path)"]
+
+
+@pytest.mark.slow
+def test_in_another_document(client: RawClient) -> None:
+    in_a_document(client, "file:///elsewhere/written.py", "qu")
+    becomes(client, known)
+    assert all(known(go_on(client)) for _ in range(5))
+
+
+@pytest.mark.slow
+def test_in_a_cell(client: RawClient) -> None:
+    in_a_cell(client, "qu")
+    becomes(client, known)
+
+
+@pytest.mark.slow
+def test_saved_while_it_is_half_written(client: RawClient, tmp_path: Path) -> None:
+    path = tmp_path / "written.py"
+    in_a_document(client, path.as_uri(), "qu")
+    becomes(client, known)
+    path.write_text(ABOVE + TYPED + "qu" + BELOW)
+    client.tell("workspace/didChangeWatchedFiles", {"changes": [{"uri": path.as_uri(), "type": 2}]})
+    for _ in range(10):
+        assert known(go_on(client))
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_a_line_that_the_cursor_has_left_is_whole(client: RawClient) -> None:
+    uri = "file:///elsewhere/written.py"
+    in_a_document(client, uri, "quartz")
+    becomes(client, known)
+    assert not any(text.startswith("rtz") for text in go_on(client, "qua"))
+    client.ghost(uri, LINE + 4, len("    return path"))  # the person is elsewhere, and happy with that line
+    becomes(client, lambda texts: texts == ["rtz"], "qua")
+
+
+@pytest.mark.slow
+def test_a_line_that_ends_in_a_line_break_is_whole(client: RawClient) -> None:
+    in_a_document(client, "file:///elsewhere/written.py", "quartz")
+    becomes(client, known)
+    assert not any(text.startswith("rtz") for text in go_on(client, "qua"))
+    document = {"uri": "file:///elsewhere/written.py", "version": 9}
+    client.tell("textDocument/didChange", {"textDocument": document, "contentChanges": change("\n", len("quartz"))})
+    becomes(client, lambda texts: texts == ["rtz"], "qua")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "tail"),
+    [
+        ("import os\nreturn os.path.ex\n", 1, "ex\n"),
+        ("import os\nreturn f(os.path.ex)\n", 1, "ex)\n"),
+        ("return os.path.ex", 0, "ex"),
+        ("x = 1\n    \ny = 2\n", 1, ""),
+        ("def f(frame, width):\n    pass\n", 0, "width):\n"),
+        ("x = 1\n", 1, ""),
+        ("x = 1\n", 7, ""),
+        ("", 0, ""),
+        ("x" * 100_000 + "\n", 0, "x" * 199 + "\n"),
+    ],
+)
+def test_what_may_become_something_else(text: str, line: int, tail: str) -> None:
+    characters = unfinished(text, line)
+    assert text[characters.start : characters.stop] == tail
+
+
+def test_what_may_become_something_else_is_forgotten_with_its_text() -> None:
+    memory = ProjectMemory()
+    memory.remember("a", "x = 1\n", 0)
+    memory.remember("a", "x = 1\n")
+    memory.remember("b", "x = 1\n", 0)
+    memory.forget("b")
+    assert memory._unfinished == {}
