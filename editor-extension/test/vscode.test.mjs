@@ -274,7 +274,7 @@ describe("VS Code", { timeout: 400_000 }, () => {
     assert.equal(await code.ghost(), "");
     await code.menu("Switch on for python");
     await code.waitForStatus("ready");
-    await code.open("toggled.py", `${IMPORT}‸\n`);
+    await code.open("switched.py", `${IMPORT}‸\n`);
     await code.type("except ");
     await code.waitForGhost();
   });

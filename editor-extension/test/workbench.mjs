@@ -251,9 +251,10 @@ async function start(name, { installed = true, environment = {}, workspace, sett
       const before = text.slice(0, at).split("\n");
       writeFileSync(join(paths.workspace, file), text.replace("‸", ""));
       const [line, column] = [before.length, before.at(-1).length + 1];
-      const row = await pick(file);
+      await pick(file);
       await type(`:${line}:${column}`, 5);
-      await row.waitFor();
+      // Enter takes the row that has the focus, which may be another file's for a moment.
+      await page.locator(".quick-input-list .monaco-list-row.focused", { hasText: file }).waitFor();
       await press("Enter");
       if (tab) await page.locator(".tab.active", { hasText: file }).waitFor();
       await page.locator(".quick-input-widget").waitFor({ state: "hidden" });
