@@ -58,6 +58,15 @@ class RawClient:
         self.send(json.dumps(message).encode())
         return self._number
 
+    def respond(self, number: object, result: object) -> None:
+        """Answer a request of the server's."""
+        self.send(json.dumps({"jsonrpc": "2.0", "id": number, "result": result}).encode())
+
+    def refuse(self, number: object) -> None:
+        """Answer a request of the server's with an error."""
+        error = {"code": -32601, "message": "not here"}
+        self.send(json.dumps({"jsonrpc": "2.0", "id": number, "error": error}).encode())
+
     def ask(self, method: str, parameters: object) -> dict[str, Any]:
         """Send a request and wait for its answer."""
         return self.wait(self.request(method, parameters))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from training.corpus.documents import Document
 from training.errors import InputError
 from training.format import DOCUMENT_END, DOCUMENT_START, PADDING
 from training.models.bigram import BigramConfig, BigramLanguageModel
+from training.tokenizer import TokenizerConfig
 
 BYTES = "".join(map(chr, range(1, 256)))  # of Latin-1: every byte of UTF-8 that ASCII and two-byte letters have
 
@@ -77,6 +79,23 @@ def test_unseen_tokens_become_unknown_and_show(codebert_folder: Path) -> None:
     assert small.special("<unk>") in token_ids
     assert small.decode(token_ids).startswith("x =")
     assert "\ufffd" in small.decode(token_ids)
+
+
+def test_extra_prompts_are_in_the_vocabulary(codebert_folder: Path, tmp_path: Path) -> None:
+    prompt = tmp_path / "prompt.py"
+    prompt.write_text("yield from zip(@)")
+    plain = TokenizerConfig("codebert", folder=str(codebert_folder))
+    more = replace(plain, extra_prompts=(str(prompt),))
+    known, knows_more = (tokenizer.train(config, iter(["x = 1\n"])) for config in (plain, more))
+    unknown = known.special("<unk>")
+    assert unknown in known.encode(prompt.read_text())
+    assert knows_more.special("<unk>") not in knows_more.encode(prompt.read_text())
+    assert "extra_prompts" not in tokenizer.settings_of(plain)  # what was prepared before is found again
+    first = tokenizer.settings_of(more)
+    prompt.write_text("other")
+    assert tokenizer.settings_of(more) != first  # it is the text that counts, not its name
+    with pytest.raises(InputError, match=r"tokenizer\.extra_prompts: expected files of UTF-8 text; .*nothing"):
+        tokenizer.settings_of(replace(plain, extra_prompts=("nothing",)))
 
 
 def test_texts_cannot_forge_document_ends(reindexed: CodeBERTTokenizer) -> None:

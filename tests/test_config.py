@@ -80,7 +80,7 @@ def test_the_model_takes_the_tokenizers_vocabulary() -> None:
         ("model.head_size=33", r"model\.head_size: expected an even number .*found 33"),
         ("run.seed=-1", r"run\.seed: expected 0 or more, found -1"),
         ("corpus.licences=some", r"corpus\.licences: expected one of any, permissive; found 'some'"),
-        ("corpus.split=file", r"corpus\.split: expected one of project, stream"),
+        ("corpus.split=line", r"corpus\.split: expected one of project, file, stream; found 'line'"),
         ("tokenizer.kind=characters", "tokenizer.kind: expected one of bpe, codebert, checkpoint; found 'characters'"),
         ("tokenizer.pattern=x", r"tokenizer\.pattern: expected one of line, word; found 'x'"),
         ("optimizer.kind=sgd", r"optimizer\.kind: expected one of muon, adamw; found 'sgd'"),

@@ -13,8 +13,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from training import checkpoint, config, files, loop, metrics, resume, run
+from training import checkpoint, config, devices, files, loop, metrics, resume, run, throughput
 from training.errors import InputError
+from training.models import MODELS
+from training.processes import Processes
 
 Arguments = Callable[..., list[str]]
 
@@ -40,6 +42,43 @@ def test_a_run_leaves_everything_it_promises(tiny_run: Path) -> None:
     assert provenance["progress"]["tokens"] == 30 * 8 * 64
     assert provenance["config"]["run"]["seed"] == 305
     assert "30 steps, 15,360 tokens" in (tiny_run / "README.md").read_text()
+
+
+def test_the_estimate_comes_first_and_counts_evaluation(
+    tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throughput, "matrix_rate", lambda *_: 1e9)
+    few = config.load("tiny", tiny_arguments(tmp_path)[1:])
+    many = config.load("tiny", [*tiny_arguments(tmp_path)[1:], "loop.evaluation_rows=8000"])
+    sized = [config.with_vocabulary(one, 600) for one in (few, many)]
+    minutes = [run._minutes(one, devices.open_compute("cpu", "float32", Processes())) for one in sized]
+    operations = throughput.operations_per_token(MODELS["decoder"][0](sized[0].model), 64)
+    rows = (2 + 30 // 15) * 2 * (8000 - 8)  # more windows
+    assert minutes[1] - minutes[0] == pytest.approx(operations * rows * 64 / 3 / (1e9 * run.EXPECTED_SHARE) / 60)
+    monkeypatch.setattr(run, "_prepare", lambda _: (_ for _ in ()).throw(InputError("no corpus")))
+    assert run.main(tiny_arguments(tmp_path)) == run.FAILED
+    assert "estimate: about " in capsys.readouterr().out
+
+
+def test_tensorboard_has_the_same_numbers(tmp_path: Path, tiny_arguments: Arguments) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    assert run.main(tiny_arguments(tmp_path, "loop.tensorboard=true", "loop.steps=10")) == 0
+    events = EventAccumulator(str(tmp_path / metrics.TENSORBOARD)).Reload()
+    logged = [line for line in metrics.read(tmp_path) if "train_loss" in line]
+    shown = events.Scalars("train_loss")
+    assert [event.step for event in shown] == [line["step"] for line in logged]
+    assert [event.value for event in shown] == pytest.approx([line["train_loss"] for line in logged], rel=1e-5)
+    assert [event.step for event in events.Scalars("validation_nats")] == [0, 10]
+
+
+def test_tensorboard_that_is_missing_is_named(
+    tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    assert run.main(tiny_arguments(tmp_path, "loop.tensorboard=true")) == run.FAILED
+    assert "loop.tensorboard: the package tensorboard is not installed" in capsys.readouterr().err
 
 
 def test_it_learns(tiny_run: Path) -> None:
@@ -251,3 +290,5 @@ def test_without_a_config_the_device_decides(
     monkeypatch.setattr(config, "load", load)
     assert run.main([f"run.folder={tmp_path}"]) == run.FAILED
     assert chosen == [expected, f"run.folder={tmp_path}"]
+    assert run.main(["bigram", "--extra-prompt", "a.py", "--extra-prompt", "b.py"]) == run.FAILED
+    assert chosen[2:] == ["bigram", 'tokenizer.extra_prompts=["a.py", "b.py"]']

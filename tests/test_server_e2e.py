@@ -66,7 +66,7 @@ async def started(
     await client.start_io(*command, cwd=cwd)
     able = types.ClientCapabilities(window=types.WindowClientCapabilities(work_done_progress=progress))
     # A model of one text is not sure of anything else, and the tests' documents are beginnings of the same one.
-    options = {"maxLines": 1, "confidence": 0, "debounce": 0, "memory": False}
+    options = {"maxLines": 1, "confidence": 0, "debounce": 0, "memory": "off"}
     answer = await client.initialize_session(types.InitializeParams(able, initialization_options=options))
     try:
         yield client, answer.capabilities
@@ -245,7 +245,7 @@ async def test_settings_change_while_it_runs(client: LanguageClient) -> None:
     assert await ghosts(client, uri, LINE, COLUMN) == []
     client.messages.clear()
     for _ in range(2):  # is told once
-        configure(maxLines="many", confidence=0, debounce=0, memory=False)
+        configure(maxLines="many", confidence=0, debounce=0, memory="off")
         assert (await ghosts(client, uri, LINE, COLUMN))[0].startswith("self.items.append(item)")
     assert [message.message for message in client.messages] == [
         "Lineahead: lineahead.maxLines: expected int from 1 to 20, found 'many'; using 4"

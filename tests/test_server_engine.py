@@ -29,6 +29,7 @@ from lineahead.engine.vocabulary import Vocabulary
 from training import checkpoint, export
 from training.models.bigram import BigramConfig, BigramLanguageModel
 from training.models.decoder import Decoder
+from training.models.transformer import TransformerConfig, TransformerLM
 
 TOKENS = small_tokenizer().encode(SOURCE)
 PROMPTS = st.tuples(st.integers(0, 60), st.integers(1, 40)).map(lambda cut: TOKENS[cut[0] : cut[0] + cut[1]] or [0])
@@ -209,6 +210,38 @@ def test_a_model_without_a_cache_slides_its_window() -> None:
     )
     expected = model.generate(torch.tensor([[0, 1]]), 20, temperature=0)[0, 2:].tolist()
     assert written(TorchEngine(model, small_vocabulary()), [0, 1], 20) == expected
+
+
+def test_the_ladder_s_transformer_computes_each_token_once() -> None:
+    torch.manual_seed(2)
+    config = TransformerConfig(small_tokenizer().vocab_size, 16, embed_size=24, num_heads=3, n_layers=2)
+    model = TransformerLM.from_config(config).eval()
+    for parameter in model.parameters():
+        parameter.data *= 8  # so that the likeliest token is far ahead of the next one
+    fed: list[int] = []
+    forward = model.forward
+
+    def count(token_ids: torch.Tensor, *others: Any, **named: Any) -> Any:
+        fed.append(token_ids.size(1))
+        return forward(token_ids, *others, **named)
+
+    model.forward = count  # type: ignore[method-assign]
+    engine = TorchEngine(model, small_vocabulary())
+    typed = [300, 7, 41, 300, 9]
+    # Typing on, another text, a shorter one, one that fills the window, which slides then, and the first again.
+    for prompt in (typed[:3], typed, [9, 9, 300, 7], [9], typed * 3, typed):
+        for length in (4, 15):
+            expected = prompt
+            with torch.inference_mode():
+                for _ in range(length):
+                    expected = [*expected, int(forward(torch.tensor([expected[-16:]]))[0][0, -1].argmax())]
+            assert written(engine, prompt, length) == expected[len(prompt) :]
+    fed.clear()
+    written(engine, [*typed, 1], 5)
+    assert fed == [1] * 5  # the prompt's beginning is known from the request before
+    assert engine.log_probabilities(typed) == pytest.approx(
+        TorchEngine(model, small_vocabulary()).log_probabilities(typed)
+    )
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ URI = "file:///work.py"
 TEXT = "def main():\n    return 0\n\n\nif __na"
 LINE, COLUMN = 4, 7
 GHOST = ['me__ == "__main__":']
-OPTIONS = {"confidence": 0.05, "debounce": 0, "memory": False}  # one test's documents are nothing to another's
+OPTIONS = {"confidence": 0.05, "debounce": 0, "memory": "off"}  # one test's documents are nothing to another's
 
 
 @pytest.fixture(scope="module")

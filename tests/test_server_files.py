@@ -12,10 +12,11 @@ import pytest
 from raw_client import SERVER, RawClient
 
 from lineahead.memory import files, ignored
-from lineahead.memory.files import MOST_BYTES, holds_secrets, is_written_here, read_file, read_files, read_folders
+from lineahead.memory.files import MOST_BYTES, is_written_here, read_file, read_files, read_folders
 from lineahead.memory.ignored import Ignored, excluded
 from lineahead.memory.memory import ProjectMemory
 from training import format
+from training.format import holds_secrets
 
 posix = pytest.mark.skipif(os.name == "nt", reason="links and pipes as POSIX has them")
 

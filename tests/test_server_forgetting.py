@@ -167,7 +167,7 @@ def test_the_last_folder_of_the_workspace(client: Client, folder: Path, tmp_path
 
 def test_the_memory_switched_off_and_on(client: Client, folder: Path) -> None:
     learned(client, folder / "a.py")
-    client.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": {**OPTIONS, "memory": False}}})
+    client.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": {**OPTIONS, "memory": "off"}}})
     assert not client.known()
     client.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": OPTIONS}})
     client.wait_known()

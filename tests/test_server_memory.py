@@ -16,7 +16,7 @@ from scripted_engine import ScriptedEngine, small_vocabulary
 from lineahead.engine.decoding import Limits, decode
 from lineahead.engine.engine import Recall, Request
 from lineahead.engine.sampling import predict
-from lineahead.memory import encoder as encoder_module
+from lineahead.memory import encoder as encoders
 from lineahead.memory import memory as memories
 from lineahead.memory.encoder import PARAGRAPH, Encoder
 from lineahead.memory.files import is_written_here, read_file, read_folders
@@ -215,7 +215,7 @@ def test_the_project_is_read_and_what_follows_is_prepared(tmp_path: Path) -> Non
 
 
 def test_what_is_kept_of_encoding_is_bounded_by_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder_module, "MOST_ENCODED", 500)
+    monkeypatch.setattr(encoders, "MOST_ENCODED", 500)
     encoder = Encoder(VOCABULARY)
     for number in range(40):
         text = f"name_{number} = {number}\n" * number + "\n\nlast = 1\n"

@@ -20,7 +20,7 @@ from lineahead.lsp.network import problem_with_host
 TEXT = "def main():\n    return 0\n\n\nif __na"
 URI = "file:///work.py"
 GHOST = ['me__ == "__main__":']
-OPTIONS = {"confidence": 0.05, "debounce": 0, "memory": False}
+OPTIONS = {"confidence": 0.05, "debounce": 0, "memory": "off"}
 Start = Callable[..., tuple[int, str]]
 
 

@@ -27,7 +27,7 @@ from lineahead.lsp.lines import lines_of
 from lineahead.lsp.wire import LONGEST_MESSAGE, Input
 from lineahead.suggest.policy import Suggestion
 
-OPTIONS = {"confidence": 0.05, "debounce": 0, "memory": False}
+OPTIONS = {"confidence": 0.05, "debounce": 0, "memory": "off"}
 TEXT = "def main():\n    return 0\n\n\nif __na"
 URI = "file:///protocol.py"
 

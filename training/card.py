@@ -19,6 +19,7 @@ Filling in the middle: `<|fim_prefix|><|fim_suffix|>` text after the cursor `<|f
 
 """
 BY_PROJECT = "Validation text comes from projects of which no file was trained on."
+BY_FILE = "Validation text comes from files that were not trained on, of the same projects."
 BY_STREAM = "Validation text is the last part of the token stream."
 
 
@@ -40,7 +41,7 @@ def render(about: dict[str, Any]) -> str:
             for split in ("train", "validation")
             if f"{split}_nats" in evaluation
         ),
-        validation=BY_PROJECT if corpus["split"] == "project" else BY_STREAM,
+        validation={"project": BY_PROJECT, "file": BY_FILE, "stream": BY_STREAM}[corpus["split"]],
         prompts=PROMPTS if config["batches"]["fim_rate"] > 0 else "",
         sources=", ".join(corpus["sources"]),
         licences=corpus["licences"],

@@ -139,7 +139,11 @@ def reindexed(folder: str, texts: Iterator[str]) -> CodeBERTTokenizer:
     Takes a local folder, or "" for the Hugging Face hub; reads all the texts. Raises InputError where neither
     folder nor hub has the tokenizer.
     """
-    tokenizer: HuggingFaceTokenizer = open_codebert(folder).backend_tokenizer
+    return reindex(open_codebert(folder).backend_tokenizer, texts)
+
+
+def reindex(tokenizer: HuggingFaceTokenizer, texts: Iterator[str]) -> CodeBERTTokenizer:
+    """As `reindexed`, with CodeBERT's tokenizer at hand."""
     complete = CodeBERTTokenizer(tokenizer, np.arange(tokenizer.get_vocab_size()))
     used = {_codebert_id(tokenizer, token) for token in SPECIAL_TOKENS}
     batch = list(prompts.EXAMPLES.values())

@@ -4,7 +4,9 @@ A config file may name a `base` to start from (a file beside it); an override on
 (`loop.steps=100`) is one more line of TOML. A key that no part knows is an error that says where it is.
 """
 
+import argparse
 import dataclasses
+import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -71,6 +73,19 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     for override in overrides:
         _apply(tables, override)
     return from_dict(tables)
+
+
+def add_extra_prompts(parser: argparse.ArgumentParser) -> None:
+    """Give a command line the option `--extra-prompt FILE`."""
+    parser.add_argument(
+        "--extra-prompt", action="append", default=[], metavar="FILE",
+        help="a text that the model is to continue later: its tokens go into a re-indexed vocabulary (repeatable)",
+    )  # fmt: skip
+
+
+def extra_prompts(files: Sequence[str]) -> list[str]:
+    """The files given with `--extra-prompt` as overrides of a config."""
+    return [f"tokenizer.extra_prompts={json.dumps(list(files))}"] if files else []
 
 
 def from_dict(tables: dict[str, Any]) -> RunConfig:

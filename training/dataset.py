@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -114,19 +114,37 @@ def _build(
     sample = islice((document.text for document in _read(spool) if document.split == "train"), 0, None, stride)
     trained = tokenizer.train(tokenizer_config, sample)
     trained.save(folder)
-    writers = {split: _TokenWriter(folder / f"{split}.bin", trained) for split in SPLITS}
-    with tqdm(total=documents, desc="tokens", unit="doc") as progress:
-        unread = _read(spool)
-        while batch := list(islice(unread, DOCUMENTS_A_BATCH)):
-            for document, token_ids in zip(batch, trained.encode_batch([d.text for d in batch]), strict=True):
-                written = writers[document.split].write(token_ids)
-                report.add_tokens(document, written)
-            progress.update(len(batch))
-    entries = {split: writer.close() for split, writer in writers.items()}
+    entries = _tokenise(_read(spool), documents, trained, folder, report)
     spool.unlink()
     if corpus_config.split == "stream":
         entries = _cut_stream(folder, entries, corpus_config.validation_share, trained)
     print(report.table())
+    _describe(folder, settings, entries, report)
+
+
+def write(documents: Sequence[Document], trained: Tokenizer, folder: Path, report: CorpusReport) -> Dataset:
+    """Make a prepared corpus of documents that are at hand, into an empty folder; `report` takes their tokens."""
+    trained.save(folder)
+    entries = _tokenise(iter(documents), len(documents), trained, folder, report)
+    _describe(folder, {"format_version": FORMAT_VERSION}, entries, report)
+    return load(folder)
+
+
+def _tokenise(
+    documents: Iterator[Document], count: int, trained: Tokenizer, folder: Path, report: CorpusReport
+) -> dict[str, dict[str, Any]]:
+    """Write the token files of both splits; returns what is in them."""
+    writers = {split: _TokenWriter(folder / f"{split}.bin", trained) for split in SPLITS}
+    with tqdm(total=count, desc="tokens", unit="doc") as progress:
+        while batch := list(islice(documents, DOCUMENTS_A_BATCH)):
+            for document, token_ids in zip(batch, trained.encode_batch([d.text for d in batch]), strict=True):
+                written = writers[document.split].write(token_ids)
+                report.add_tokens(document, written)
+            progress.update(len(batch))
+    return {split: writer.close() for split, writer in writers.items()}
+
+
+def _describe(folder: Path, settings: dict[str, Any], entries: dict[str, Any], report: CorpusReport) -> None:
     about = {"settings": settings, "splits": entries, "report": report.as_dict()}
     (folder / "dataset.json").write_text(json.dumps(about, indent=1))
 

@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import re
 import stat
 import tokenize
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -47,6 +48,14 @@ SIGNS_OF_A_PROGRAM = ("pyvenv.cfg", "conda-meta", "CACHEDIR.TAG", os.path.join("
 NO_FILES_ON_A_DISK = frozenset({Path("/proc"), Path("/sys"), Path("/dev")})
 """Where Linux shows itself as files."""
 SLOW_TEXT_ENCODINGS = frozenset({"idna", "punycode"})  # take the square of a text's length, and are no code's
+SECRETS = re.compile(
+    r"""\A\.env | \Acredentials | \A\.(?:netrc|pgpass|npmrc|pypirc|htpasswd)\Z
+    | \.(?:pem|key|p12|pfx|jks|keystore|ppk|kdbx)\Z
+    | (?<![a-z0-9]) (?:id_(?:rsa|dsa|ecdsa|ed25519) | (?:private|secret|api|access|signing|encryption|ssh)[_-]?keys?)
+      (?![a-z0-9])""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What stands in the names of files of keys and passwords."""
 
 
 def onnxruntime() -> Any:
@@ -194,6 +203,15 @@ def _leads_elsewhere(status: os.stat_result) -> bool:
     """Whether this is a link, or what Windows has in its place."""
     reparse_point = getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0)
     return stat.S_ISLNK(status.st_mode) or bool(getattr(status, "st_file_attributes", 0) & reparse_point)
+
+
+def holds_secrets(name: str) -> bool:
+    """Whether a file's name says that it holds secrets.
+
+    >>> holds_secrets("private_key.py"), holds_secrets("primary_keys.py")
+    (True, False)
+    """
+    return SECRETS.search(name) is not None
 
 
 def read_regular(path: Path, most_bytes: int, below: Path | None = None) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training import metrics, run
+from training import config, metrics, run
 from training.errors import InputError
 from training.files import write_atomically, write_text_atomically
 from training.format import PROVENANCE
@@ -109,12 +109,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/ladder"), help="a folder for all (default: %(default)s)"
     )
+    config.add_extra_prompts(parser)
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="for every run, as in training.run")
     options = parser.parse_args(arguments)
     configs = [step if options.full else f"{step}-cpu" for step in STEPS]
     if not options.collect:
         for name in configs:
-            code = run.main([name, f"run.folder={options.runs / name}", *options.overrides])
+            overrides = [*options.overrides, *config.extra_prompts(options.extra_prompt)]
+            code = run.main([name, f"run.folder={options.runs / name}", *overrides])
             if code:
                 return code
     try:

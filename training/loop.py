@@ -49,6 +49,8 @@ class LoopConfig:
     """"auto" (bfloat16 where the device computes in it), "bfloat16", "float32"."""
     compile: bool = False
     """Compile the model with torch.compile: half a minute at the start, much faster steps."""
+    tensorboard: bool = False
+    """Write event files for TensorBoard, too, into the run's folder (needs the extra `tensorboard`)."""
     weights: Literal["float32", "bfloat16"] = "float32"
     """The type of the weights in model.safetensors: "float32" or "bfloat16"."""
 
@@ -151,7 +153,7 @@ class _Record:
     def __init__(self, config: LoopConfig, training: Training, compute: Compute, progress: Progress) -> None:
         self._training, self._compute, self._progress = training, compute, progress
         is_first = compute.processes.is_first
-        self._log = metrics.MetricsLog(training.folder, progress.step + 1) if is_first else None
+        self._log = metrics.MetricsLog(training.folder, progress.step + 1, config.tensorboard) if is_first else None
         self.bar = tqdm(total=config.steps, initial=progress.step, unit="step", desc="training", disable=not is_first)
         self.started = self._logged = time.monotonic()
         self._seconds_before = progress.seconds
@@ -162,6 +164,8 @@ class _Record:
 
     def __exit__(self, *_: object) -> None:
         self.bar.close()
+        if self._log is not None:
+            self._log.close()
 
     def count(self, loss: Tensor) -> float:
         """Count a step that is done; returns the time."""

@@ -4,15 +4,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+from training.errors import InputError
 from training.files import write_atomically, write_text_atomically
 
+TENSORBOARD = "tensorboard"
 METRICS, CURVE = "metrics.jsonl", "loss-curve.png"
 
 
 class MetricsLog:
-    """Appends to metrics.jsonl; opened at a step, it first drops what a killed run wrote past that step."""
+    """Appends to metrics.jsonl; opened at a step, it first drops what a killed run wrote past that step.
 
-    def __init__(self, folder: Path, step: int) -> None:
+    With `tensorboard` the same numbers go into event files in the folder `tensorboard`. Raises InputError where its
+    package is missing.
+    """
+
+    def __init__(self, folder: Path, step: int, tensorboard: bool = False) -> None:
+        self._events = _event_writer(folder / TENSORBOARD, step) if tensorboard else None
         self._path = folder / METRICS
         kept = [line for line in read(folder) if line["step"] < step]
         write_text_atomically(self._path, "".join(json.dumps(line) + "\n" for line in kept))
@@ -22,6 +29,24 @@ class MetricsLog:
         rounded = {key: round(value, 6) if isinstance(value, float) else value for key, value in values.items()}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **rounded}) + "\n")
+        if self._events is not None:
+            for name, value in values.items():
+                self._events.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Have everything written."""
+        if self._events is not None:
+            self._events.close()
+
+
+def _event_writer(folder: Path, step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # needs a package that only some want
+    except ImportError:
+        raise InputError(
+            "loop.tensorboard: the package tensorboard is not installed; pip install 'lineahead[training,tensorboard]'"
+        ) from None
+    return SummaryWriter(str(folder), purge_step=step)
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

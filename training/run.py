@@ -6,6 +6,7 @@ provenance.json and loss-curve.png.
 """
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from training import (
     provenance,
     resume,
     throughput,
+    tokenizer,
 )
 from training.batches import TrainingBatches
 from training.config import RunConfig
@@ -35,6 +37,7 @@ from training.models import MODELS
 from training.processes import Processes
 
 EXPECTED_SHARE = 0.4  # of the matrix rate that training reaches; for the estimate printed at the start
+CODEBERT_TOKENS = 16_000  # that a corpus of 4M of them uses, about
 STOPPED, FAILED = 130, 2  # exit codes
 
 
@@ -46,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         options.config = None
     default = "decoder-gpu" if torch.cuda.is_available() else "decoder-cpu"
     try:
-        settings = config.load(options.config or default, options.overrides)
+        overrides = [*options.overrides, *config.extra_prompts(options.extra_prompt)]
+        settings = config.load(options.config or default, overrides)
         group = processes.join()
         try:
             return run(settings, group)
@@ -70,16 +74,28 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(settings: RunConfig, group: Processes) -> int:
     """Prepare the corpus, train, and leave a checkpoint; returns the exit code."""
-    compute = devices.open_compute(settings.loop.device, settings.loop.precision, group)
-    if settings.loop.threads:
-        torch.set_num_threads(settings.loop.threads)
     folder = Path(settings.run.folder)
     if group.is_first:
-        folder.mkdir(parents=True, exist_ok=True)
+        supposed = dataclasses.replace(settings.model, vocab_size=settings.model.vocab_size or _likely_size(settings))
+        compute = devices.open_compute(settings.loop.device, settings.loop.precision, group)
+        minutes = _minutes(dataclasses.replace(settings, model=supposed), compute)
+        print(f"estimate: about {minutes:,.0f} minutes if nothing else runs here, once the corpus is prepared")
         prepared = _prepare(settings)
     group.wait()
     if not group.is_first:
         prepared = _prepare(settings)
+    code = train(settings, prepared, group)
+    if group.is_first and code == 0:
+        print(f"next: python -m training.perplexity {folder}; python -m training.sample {folder}")
+    return code
+
+
+def train(settings: RunConfig, prepared: Dataset, group: Processes) -> int:
+    """Train on a prepared corpus, and leave a checkpoint in the run's folder; returns the exit code."""
+    compute = devices.open_compute(settings.loop.device, settings.loop.precision, group)
+    if settings.loop.threads:
+        torch.set_num_threads(settings.loop.threads)
+    folder = Path(settings.run.folder)
     settings = config.with_vocabulary(settings, prepared.tokenizer.vocab_size)
     torch.manual_seed(settings.run.seed)
     model_class, _ = MODELS[settings.model_kind]
@@ -87,6 +103,7 @@ def run(settings: RunConfig, group: Processes) -> int:
     if settings.run.start_from:
         checkpoint.copy_weights(Path(settings.run.start_from), model, settings.model)
     if group.is_first:
+        folder.mkdir(parents=True, exist_ok=True)
         checkpoint.save_configuration(folder, settings.model_kind, settings.model, prepared.tokenizer)
         _announce(settings, prepared, model, compute)
     progress, stopped = loop.train(settings.loop, _training(settings, prepared, model), compute)
@@ -101,7 +118,6 @@ def run(settings: RunConfig, group: Processes) -> int:
     print(f"done: {spent}; all in {folder}")
     if settings.model_kind == "decoder":
         print(f"graph: {export.export(folder)}")
-    print(f"next: python -m training.perplexity {folder}; python -m training.sample {folder}")
     return 0
 
 
@@ -130,8 +146,6 @@ def _announce(settings: RunConfig, prepared: Dataset, model: torch.nn.Module, co
     count = compute.processes.count
     length = settings.batches.sequence_length
     tokens = settings.loop.steps * settings.batches.batch_size * length
-    rate = throughput.matrix_rate(compute.device, compute.precision) * EXPECTED_SHARE * count
-    minutes = throughput.operations_per_token(model, length) * tokens / rate / 60
     parameters = sum(parameter.numel() for parameter in model.parameters())
     available = len(prepared.splits["train"].tokens)
     print(f"model: {settings.model_kind}, {parameters:,} parameters, vocabulary {settings.model.vocab_size:,}")
@@ -141,9 +155,31 @@ def _announce(settings: RunConfig, prepared: Dataset, model: torch.nn.Module, co
     )
     print(
         f"on: {compute.device} in {str(compute.precision).removeprefix('torch.')}, {count} process(es), "
-        f"{torch.get_num_threads()} threads; about {minutes:,.0f} minutes if nothing else runs here"
+        f"{torch.get_num_threads()} threads; about {_minutes(settings, compute):,.0f} minutes if nothing else runs here"
     )
     print(f"into: {settings.run.folder}; Ctrl+C saves and stops, the same command goes on")
+
+
+def _minutes(settings: RunConfig, compute: Compute) -> float:
+    """How long training and evaluation will take, from this machine's matrix products."""
+    model_class, _ = MODELS[settings.model_kind]
+    with torch.device("meta"):
+        model = model_class(settings.model)
+    loop_config, length = settings.loop, settings.batches.sequence_length
+    evaluations = 2 + loop_config.steps // loop_config.evaluate_every  # before the first step and after the last, too
+    looked_at = evaluations * len(dataset.SPLITS) * loop_config.evaluation_rows * length
+    trained_on = loop_config.steps * settings.batches.batch_size * length
+    rate = throughput.matrix_rate(compute.device, compute.precision) * EXPECTED_SHARE
+    # Evaluation, by the first process alone, goes forward only: a third of training's operations.
+    operations = throughput.operations_per_token(model, length)
+    return operations * (trained_on / compute.processes.count + looked_at / 3) / rate / 60
+
+
+def _likely_size(settings: RunConfig) -> int:
+    """About how many tokens the vocabulary will have, before there is one."""
+    if settings.tokenizer.kind == "checkpoint":
+        return tokenizer.load(Path(settings.tokenizer.folder)).vocab_size
+    return CODEBERT_TOKENS if settings.tokenizer.kind == "codebert" else settings.tokenizer.vocab_size
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,6 +196,7 @@ def _parser() -> argparse.ArgumentParser:
         "config", nargs="?", metavar="CONFIG",
         help=f"a TOML file, or one of: {known} (default: decoder-gpu where there is CUDA, else decoder-cpu)",
     )  # fmt: skip
+    config.add_extra_prompts(parser)
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="override a setting of the config")
     return parser
 

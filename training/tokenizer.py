@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ class TokenizerConfig:
     folder: str = ""
     """Where CodeBERT's vocab.json and merges.txt are (empty: microsoft/codebert-base of the Hugging Face hub), or
     the checkpoint."""
+    extra_prompts: tuple[str, ...] = ()
+    """Files whose tokens a re-indexed vocabulary is to have, too (`--extra-prompt`). A BPE spells any text anyway."""
 
 
 SETTINGS = {"bpe": ("vocab_size", "pattern", "sample_bytes"), "codebert": ("folder",), "checkpoint": ()}
@@ -76,7 +79,11 @@ def settings_of(config: TokenizerConfig) -> dict[str, Any]:
     if config.kind == "checkpoint":  # whichever copy of the folder it comes from
         return {"kind": config.kind, "vocabulary": fingerprint(load(Path(config.folder)))}
     everything = dataclasses.asdict(config)
-    return {"kind": config.kind, **{name: everything[name] for name in SETTINGS[config.kind]}}
+    settings = {"kind": config.kind, **{name: everything[name] for name in SETTINGS[config.kind]}}
+    if config.kind == "codebert" and config.extra_prompts:
+        digests = (hashlib.blake2b(text.encode(), digest_size=8).hexdigest() for text in _extra_prompts(config))
+        settings["extra_prompts"] = sorted(digests)
+    return settings
 
 
 def stride(config: TokenizerConfig, train_bytes: int) -> int:
@@ -87,10 +94,17 @@ def stride(config: TokenizerConfig, train_bytes: int) -> int:
 def train(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
     """Learn a vocabulary from texts."""
     if config.kind == "codebert":
-        return codebert.reindexed(config.folder, texts)
+        return codebert.reindexed(config.folder, itertools.chain(texts, _extra_prompts(config)))
     if config.kind == "checkpoint":
         return load(Path(config.folder))
     return bpe.train(texts, config.vocab_size, config.pattern)
+
+
+def _extra_prompts(config: TokenizerConfig) -> list[str]:
+    try:
+        return [Path(file).read_text(encoding="utf-8") for file in config.extra_prompts]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"tokenizer.extra_prompts: expected files of UTF-8 text; {error}") from None
 
 
 def load(folder: Path) -> Tokenizer:

@@ -2,24 +2,36 @@
 
 import * as vscode from "vscode";
 import { LanguageClient, State } from "vscode-languageclient/node";
+import { Ledger } from "./ledger";
+import type { Numbers } from "./pages";
+import { hidePeek, peek } from "./peek";
 import { Popup } from "./popup";
 import { clientOptions, findInterpreter, languages, serverOptions } from "./server";
 import { setUp } from "./setup";
 import { createStatusBar, type Status, showMenu, toggle } from "./status";
 import { hideSurprise, toggleSurprise } from "./surprise";
+import { registerPages } from "./views";
 import { announce, offerExample, openExample, showAround } from "./welcome";
 
 let client: LanguageClient | undefined;
+let ledger: Ledger | undefined;
+
+const keepsNumbers = () => vscode.workspace.getConfiguration("lineahead").get("statistics") === "keep";
+const readNumbers = () => vscode.commands.executeCommand<Numbers>("lineahead.numbers");
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const log = vscode.window.createOutputChannel("Lineahead", { log: true });
   const status = createStatusBar();
   const popup = new Popup();
+  const numbers = new Ledger(context.globalState, readNumbers, keepsNumbers);
+  ledger = numbers;
   context.subscriptions.push(log, status);
 
   async function stop(): Promise<void> {
     const leaving = client;
+    if (leaving) await numbers.look().catch(() => {}); // it may have ended already
     client = undefined;
+    numbers.ended();
     await vscode.commands.executeCommand("setContext", "lineahead.running", false);
     await leaving?.dispose(2000).catch((error) => log.warn(`the server was ended: ${error}`));
   }
@@ -47,6 +59,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
           status.show({ state: "loading", message: "The server is starting." });
         }
         // The client starts a server that has ended again, some times; what it does not start again stays ended.
+        if (newState === State.Stopped) numbers.ended();
         if (client === started && newState === State.Stopped) {
           status.show({ state: "failed", message: "The server has ended: see the log, or restart it." });
         }
@@ -78,6 +91,9 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       popup.ask();
       return vscode.commands.executeCommand("editor.action.triggerSuggest");
     }),
+    registerPages(numbers, keepsNumbers),
+    vscode.commands.registerCommand("lineahead.peek", peek),
+    vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => hidePeek(textEditor)),
     vscode.commands.registerCommand("lineahead.setUp", async () => {
       const isThere = await setUp(context, log, stop, status.show);
       await restart();
@@ -101,5 +117,6 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 }
 
 export async function deactivate(): Promise<void> {
+  if (client && keepsNumbers()) await ledger?.look().catch(() => {});
   await client?.dispose(2000);
 }

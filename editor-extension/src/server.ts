@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { PythonExtension } from "@vscode/python-extension";
 import * as vscode from "vscode";
 import type { LanguageClientOptions, Middleware, ServerOptions } from "vscode-languageclient/node";
+import { peek } from "./peek";
 import type { Popup } from "./popup";
 
 const SERVER = ["-m", "lineahead", "serve", "--log-level", "info"];
@@ -99,6 +100,19 @@ function middleware(popup: Popup): Middleware {
     didChange: (change, next) => {
       popup.change(change.document.uri.toString(), change.document.version, Date.now());
       return next(change);
+    },
+    workspace: {
+      // A folder's settings, and a language's, which the client itself would leave out.
+      configuration: ({ items }) =>
+        items.map(({ scopeUri, section }) => {
+          const document = vscode.workspace.textDocuments.find((opened) => opened.uri.toString() === scopeUri);
+          return vscode.workspace.getConfiguration(section, document ?? null);
+        }),
+    },
+    executeCommand: async (command, args, next) => {
+      const result = await next(command, args);
+      if (command === "lineahead.whyNothing") await peek();
+      return result;
     },
     provideCompletionItem: (document, position, context, token, next) => {
       const quickSuggestions = vscode.workspace.getConfiguration("editor", document).get("quickSuggestions");

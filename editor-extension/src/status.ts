@@ -106,7 +106,8 @@ export async function showMenu(status: Status): Promise<void> {
       }
     }
     choices.push({ label: "$(question) Why nothing here?", command: "lineahead.whyNothing" });
-    choices.push({ label: "$(graph) Statistics", command: "lineahead.statistics" });
+    choices.push({ label: "$(graph) Statistics", command: "lineahead.statisticsPage" });
+    choices.push({ label: "$(book) What it knows", command: "lineahead.whatItKnows" });
   }
   choices.push({
     label: "$(gear) Settings",

@@ -48,10 +48,11 @@ export async function toggleSurprise(): Promise<void> {
     editor.setDecorations(shade, byShade[place] ?? []);
   });
   shown.add(uri);
-  const most = found.lines
-    .slice(0, 3)
-    .map((each) => each.line + 1)
-    .join(", ");
+  const most = found.lines.slice(0, 3).map((each) => ({ title: `Line ${each.line + 1}`, line: each.line }));
   const numbers = `${found.bitsPerByte.toFixed(2)} bits per byte, perplexity ${found.perplexity.toFixed(2)}`;
-  vscode.window.showInformationMessage(`Lineahead: ${numbers}. Most surprising: lines ${most}.`);
+  const words = `Lineahead: ${numbers}. Most surprising:`;
+  const chosen = await vscode.window.showInformationMessage(words, ...most);
+  if (!chosen || chosen.line >= editor.document.lineCount) return;
+  const { range } = editor.document.lineAt(chosen.line);
+  await vscode.window.showTextDocument(editor.document, { viewColumn: editor.viewColumn, selection: range });
 }

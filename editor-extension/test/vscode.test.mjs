@@ -190,12 +190,78 @@ describe("VS Code", { timeout: 400_000 }, () => {
   }
 
   it("says why there is nothing", async () => {
+    await code.open("why.py", `${MAIN}‸\n`);
+    code.writeMachineSettings({ "lineahead.confidence": 1 });
+    await code.waitForStatus("ready");
+    const before = code.count(COMPLETED);
+    await code.type("if __name__ == ");
+    await until("the server's answer", () => code.count(COMPLETED) > before);
     await code.menu("Why nothing here?");
-    await code.waitForNotification("No suggestion (");
-    await code.menu("Statistics");
-    await code.waitForNotification("without a new inference");
+    assert.match(await code.waitForNotification("No suggestion ("), /It would have been: .*__main__/);
+    const dimmed = () => code.page.locator(".view-line [class*='ced-']", { hasText: "" }).count();
+    await until("it, dimmed", dimmed);
     await code.picture("why-nothing");
+    await code.focused();
+    await code.press("ArrowLeft");
+    await until("no dimmed text", async () => !(await dimmed()));
+    await code.press("ArrowRight", "Alt+Shift+Backslash");
+    await until("the unsure rest, dimmed", dimmed);
+    await code.type('"');
+    await until("no dimmed text", async () => !(await dimmed()));
+    code.writeMachineSettings({});
     await code.command("Notifications: Clear All Notifications");
+  });
+
+  it("shows what it knows, and forgets it", async () => {
+    writeFileSync(code.path("known.py"), "answer = 42\n");
+    const row = async () => {
+      const page = await code.webview("What it learned from");
+      return page.locator("tr", { hasText: "known.py", has: page.locator("a") });
+    };
+    await code.command("Lineahead: What it knows");
+    await until("the file to be known", async () => {
+      if (await (await row()).count().catch(() => 0)) return true;
+      const page = await code.webview("What it learned from");
+      await page
+        .locator("a", { hasText: "Look again" })
+        .click({ timeout: 2000 })
+        .catch(() => {}); // drawn anew just now
+      await sleep(500);
+      return false;
+    });
+    await code.picture("what-it-knows");
+    await (await row()).locator("a").click();
+    await until("a page without it", async () => (await (await row()).count().catch(() => 1)) === 0);
+    await code.command("View: Close Editor");
+  });
+
+  it("draws its numbers, and erases them", async () => {
+    await code.menu("Statistics");
+    const page = await code.webview("Why nothing was suggested");
+    await page.locator("h2", { hasText: "Accepted, of what was shown" }).waitFor();
+    assert.match(await page.locator("body").textContent(), /1 of \d+/);
+    await code.picture("statistics");
+    await page.locator("a", { hasText: "Erase them" }).click();
+    await code.webview("Nothing was suggested yet");
+    await code.command("View: Close Editor");
+  });
+
+  it("heeds what a folder or a language has of its own", async () => {
+    const folder = code.path(".vscode");
+    mkdirSync(folder, { recursive: true });
+    const settings = { "[python]": { "lineahead.confidence": 1 } };
+    writeFileSync(join(folder, "settings.json"), JSON.stringify(settings));
+    await code.open("own.py", `${MAIN}‸\n`);
+    const asked = code.count(COMPLETED);
+    await code.type("if __name__ == ");
+    await until("the server's answer", () => code.count(COMPLETED) > asked);
+    await sleep(800);
+    assert.equal(await code.ghost(), "");
+    rmSync(folder, { recursive: true });
+    await sleep(1500); // the watcher's time to see it
+    await code.open("general.py", `${MAIN}‸\n`);
+    await code.type("if __name__ == ");
+    await code.waitForGhost();
   });
 
   it("is switched off and on from the menu", async () => {
@@ -208,7 +274,7 @@ describe("VS Code", { timeout: 400_000 }, () => {
     assert.equal(await code.ghost(), "");
     await code.menu("Switch on for python");
     await code.waitForStatus("ready");
-    await code.open("toggled.py", `${IMPORT}‸\n`);
+    await code.open("switched.py", `${IMPORT}‸\n`);
     await code.type("except ");
     await code.waitForGhost();
   });
@@ -258,6 +324,10 @@ describe("VS Code", { timeout: 400_000 }, () => {
     await code.waitForNotification("bits per byte");
     await until("shades", () => code.page.locator(".view-overlays [class*='ced-']").count());
     await code.picture("surprise");
+    const line = code.page.locator(".notifications-toasts .monaco-button", { hasText: "Line " }).first();
+    const number = (await line.textContent()).replace("Line ", "");
+    await line.click();
+    await code.page.locator(".statusbar-item", { hasText: `Ln ${number}, Col ` }).waitFor();
     await code.command("Notifications: Clear All Notifications");
   });
 
@@ -314,6 +384,7 @@ describe("VS Code", { timeout: 400_000 }, () => {
       "editor.autoClosingBrackets": "never",
       "editor.quickSuggestions": "off",
       "editor.formatOnType": false,
+      "lineahead.showAfter": 0, // what is measured is the way, not the rest before it
     });
     await code.open("quick.py", "‸\n");
     await code.page.evaluate(() => {

@@ -87,6 +87,7 @@ async function start(name, { installed = true, environment = {}, workspace, sett
   for (const path of [paths.workspace, paths.extensions, `${paths.profile}/User`, `${paths.profile}/Machine`]) {
     mkdirSync(path, { recursive: true });
   }
+  mkdirSync(join(paths.workspace, ".git"), { recursive: true }); // a project of its own: this repository's git ignores `out`
   const serverLog = join(folder, "server.log");
   const interpreter = join(folder, "python"); // the Python that has the server, with a copy of what it says
   writeFileSync(interpreter, `#!/bin/bash\nexec ${tracer} "${PYTHON}" "$@" 2> >(exec tee -a "${serverLog}" >&2)\n`, {
@@ -250,9 +251,10 @@ async function start(name, { installed = true, environment = {}, workspace, sett
       const before = text.slice(0, at).split("\n");
       writeFileSync(join(paths.workspace, file), text.replace("‸", ""));
       const [line, column] = [before.length, before.at(-1).length + 1];
-      const row = await pick(file);
+      await pick(file);
       await type(`:${line}:${column}`, 5);
-      await row.waitFor();
+      // Enter takes the row that has the focus, which may be another file's for a moment.
+      await page.locator(".quick-input-list .monaco-list-row.focused", { hasText: file }).waitFor();
       await press("Enter");
       if (tab) await page.locator(".tab.active", { hasText: file }).waitFor();
       await page.locator(".quick-input-widget").waitFor({ state: "hidden" });
@@ -285,6 +287,21 @@ async function start(name, { installed = true, environment = {}, workspace, sett
         milliseconds,
       );
     },
+    /** The frame of a page of ours in which some text is to be seen. */
+    webview: (part) =>
+      until(`a page with ${part}`, async () => {
+        for (const frame of page.frames()) {
+          if (
+            await frame
+              .locator("body", { hasText: part })
+              .count()
+              .catch(() => 0)
+          ) {
+            if (frame !== page.mainFrame()) return frame;
+          }
+        }
+        return undefined;
+      }),
     /** Press a button of a message. */
     choose: (label) => page.locator(".notifications-toasts .monaco-button", { hasText: label }).first().click(),
     /** The same window anew. */

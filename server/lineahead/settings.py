@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import cattrs
 
 BOUNDS = {"debounce": (0, 1000), "show_after": (0, 2000), "max_lines": (1, 20), "confidence": (0, 1)}
+GENERAL = ("memory", "statistics", "model", "log")
+"""Settings that are the same for all documents."""
 CLIENT_ONLY = frozenset({"interpreter", "trace"})
 
 
@@ -30,8 +32,10 @@ class Settings:
     """What is less probable than this is not shown, unless it was asked for by name."""
     exclude: tuple[str, ...] = ()
     """Globs, as in .gitignore, of files that are neither learned from nor completed; each may begin at any folder."""
-    memory: bool = True
-    """Whether suggestions learn from this file, the other open ones, and the project's Python files."""
+    memory: Literal["off", "file", "open", "project"] = "project"
+    """What suggestions learn from: nothing, this file, the other open ones too, the project's Python files as well."""
+    statistics: Literal["off", "session", "keep"] = "session"
+    """Whether numbers are counted, and whether a client that can keeps them when the server ends."""
     model: str = ""
     """A model folder; the bundled model where it is empty."""
     log: str = ""

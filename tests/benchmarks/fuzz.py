@@ -366,7 +366,7 @@ class Documents(RuleBasedStateMachine):
         for path in self.files:
             path.unlink()
         self.files.clear()
-        self._configure(memory=True)
+        self._configure(memory="project")
         self.remember()
 
 

@@ -37,16 +37,16 @@ class CorpusConfig:
     sources: tuple[str, ...] = ("environment",)
     """Each one of: "environment" (the Python code of the running interpreter); a folder; a .csv file or the URL
     of one (a document a row, in the first column, or in the content column where a header names it); a .parquet,
-    .jsonl or .jsonl.gz file;
-    "packages:FILE" (a list of names, one a line, whose wheels pip downloads); "hub:DATASET[:CONFIG]" (a data set
-    of the Hugging Face hub, streamed; needs the extra `hub`)."""
+    .jsonl or .jsonl.gz file; "packages:FILE" (a list of names, one a line, whose wheels pip downloads);
+    "hub:DATASET[:CONFIG]" (a data set of the Hugging Face hub, streamed; needs the extra `hub`)."""
     licences: Literal["any", "permissive"] = "any"
     """"any", or "permissive": only what is known to be under a permissive licence."""
-    split: Literal["project", "stream"] = "project"
-    """"project": a project is either for training or for validation, by a hash of its name. "stream": all
-    documents are for training here, and the end of the token stream is cut off for validation later on."""
+    split: Literal["project", "file", "stream"] = "project"
+    """"project": a project is either for training or for validation, by a hash of its name. "file": a file is, by its
+    path in its project, for code of one project. "stream": all documents are for training here, and the end of the
+    token stream is cut off for validation later on."""
     validation_share: BelowOne = 0.05
-    """The share of projects (or of the stream) that is kept for validation; 0 for none."""
+    """The share of projects (or of files, or of the stream) that is kept for validation; 0 for none."""
     max_line_length: Count = 1000
     """Characters; a file with a longer line is minified or data."""
     max_mean_line_length: Positive = 100.0
@@ -78,10 +78,14 @@ def read_documents(
     return _documents(config, report if report is not None else CorpusReport(), judged)
 
 
-def split_of(project: str, validation_share: float) -> str:
-    """The split of a project: a fixed hash of its name, so it is the same in every run and from every source."""
-    position = int.from_bytes(blake2b(project.encode("utf-8", "replace"), digest_size=8).digest()) / 2**64
-    return "validation" if position < validation_share else "train"
+def split_of(name: str, validation_share: float) -> str:
+    """The split of a project or file: by a fixed hash of its name, so the same in every run and from every source."""
+    return "validation" if position_of(name) < validation_share else "train"
+
+
+def position_of(name: str) -> float:
+    """Where a name falls between 0 and 1, by a fixed hash."""
+    return int.from_bytes(blake2b(name.encode("utf-8", "replace"), digest_size=8).digest()) / 2**64
 
 
 def _check(config: CorpusConfig) -> None:
@@ -91,14 +95,19 @@ def _check(config: CorpusConfig) -> None:
         sources.check(source)
 
 
-def _documents(config: CorpusConfig, report: CorpusReport, kept: Path | None) -> Generator[Document, None, None]:
-    limits = Limits(
+def limits_of(config: CorpusConfig) -> Limits:
+    """What a document may measure, by these settings."""
+    return Limits(
         config.min_bytes,
         config.max_bytes,
         config.max_line_length,
         config.max_mean_line_length,
         signature=config.near_duplicate_threshold > 0,
     )
+
+
+def _documents(config: CorpusConfig, report: CorpusReport, kept: Path | None) -> Generator[Document, None, None]:
+    limits = limits_of(config)
     duplicates = Duplicates(config.near_duplicate_threshold)
     with Judged(kept) as judged, Workers[_Inspected, Verdict](partial(judge, limits=limits)) as workers:
         for source in config.sources:
@@ -142,6 +151,8 @@ def _from_source(
                 split = "train"
                 if config.split == "project":
                     split = split_of(candidate.project, config.validation_share)
+                elif config.split == "file":
+                    split = split_of(f"{candidate.project}/{candidate.path}", config.validation_share)
                 document = Document(text, candidate.path, candidate.project, candidate.licence, source, split)
                 report.keep(document, len(text.encode()))
             bar.set_postfix(kept=kept, dropped=dropped, refresh=False)
@@ -171,13 +182,14 @@ def _check_outcome(config: CorpusConfig, report: CorpusReport) -> None:
     if not report.documents:
         raise InputError(
             f"corpus: expected documents in {', '.join(config.sources)}; found none that is usable (dropped: {reasons})"
+            + ("; code without a licence needs corpus.licences=any" if "licence" in report.reasons() else "")
         )
     if config.split == "stream" or not config.validation_share:
         return
     for split in ("train", "validation"):
         if not report.split_documents(split):
             raise InputError(
-                f"corpus: all {report.documents} documents belong to projects of one side of the split and none is for "
-                f"{split}; add sources, set corpus.validation_share (now {config.validation_share}), "
-                'or cut inside projects with corpus.split = "stream"'
+                f"corpus: all {report.documents} documents are on one side of the split and none is for {split}; "
+                f"add sources, set corpus.validation_share (now {config.validation_share}), or split inside projects "
+                'with corpus.split = "file" (for code of your own see also python -m training.adapt)'
             )

@@ -34,7 +34,7 @@ _LICENCE_FILE = re.compile(r"\.dist-info/(licenses/)?(LICEN[CS]E|COPYING)[^/]*$"
 def environment(read_limit: int) -> Found:
     """The Python code of the running interpreter: the standard library and each installed distribution."""
     library = Path(sysconfig.get_paths()["stdlib"])
-    files = [(path, path.relative_to(library), "python", "PSF-2.0") for path in _library_files(library)]
+    files = [(path, path.relative_to(library), "python", "PSF-2.0") for path in library_files()]
     by_name: dict[NormalizedName, importlib.metadata.Distribution] = {}
     for distribution in importlib.metadata.distributions():
         name = canonicalize_name(distribution.metadata["Name"] or "")
@@ -58,7 +58,10 @@ def read(path: Path, shown: str, project: str, licence: str, read_limit: int) ->
         return Candidate(b"", shown, project, licence, dropped="unreadable")
 
 
-def _library_files(library: Path) -> list[Path]:
+def library_files() -> list[Path]:
+    """The Python files of the standard library."""
+    library = Path(sysconfig.get_paths()["stdlib"])
+
     def enters(folder: Path) -> bool:
         return not {folder.name, folder.relative_to(library).as_posix()} & _NOT_THE_LIBRARY
 

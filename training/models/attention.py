@@ -49,19 +49,42 @@ class MultiHeadConfig:
     """Heads (H); queries and keys are D / H wide."""
 
 
+class AttentionCache:
+    """Keys (B, H, T, K) and values (B, H, T, D) of the tokens seen so far, for each block."""
+
+    def __init__(self, blocks: int) -> None:
+        self.length = 0
+        """Tokens seen; a smaller number forgets the last ones."""
+        self._seen: list[tuple[Tensor, Tensor] | None] = [None] * blocks
+
+    def extend(self, block: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Append one block's new keys and values; returns all of them. The tokens count once `length` says so."""
+        seen = self._seen[block]
+        if seen is not None and self.length:
+            keys, values = (
+                torch.cat((old[:, :, : self.length], new), dim=2) for old, new in zip(seen, (keys, values), strict=True)
+            )
+        self._seen[block] = keys, values
+        return keys, values
+
+
 def causal_weights(queries: Tensor, keys: Tensor) -> Tensor:
-    """How much each position takes from each position up to itself: (..., T, K) twice → (..., T, T), rows sum to 1."""
+    """How much the last T positions take from each of all S up to themselves, in rows that sum to 1.
+
+    Queries (..., T, K) and keys (..., S, K) → (..., T, S).
+    """
     scores = queries @ keys.transpose(-2, -1) / keys.size(-1) ** 0.5
-    future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+    before = keys.size(-2) - queries.size(-2)
+    future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1 + before)
     weights: Tensor = scores.masked_fill(future, float("-inf")).softmax(dim=-1)
     return weights
 
 
-def with_positions(token_ids: Tensor, tokens: nn.Embedding, positions: nn.Embedding) -> Tensor:
-    """The embeddings of token ids (B, T) plus those of their places, which are learned: (B, T, D)."""
-    length, window = token_ids.size(1), positions.num_embeddings
-    assert length <= window, f"{length} tokens in a window of {window}"
-    embedded: Tensor = tokens(token_ids) + positions(torch.arange(length, device=token_ids.device))
+def with_positions(token_ids: Tensor, tokens: nn.Embedding, positions: nn.Embedding, start: int = 0) -> Tensor:
+    """The embeddings of token ids (B, T) plus those of their places from `start` on, which are learned: (B, T, D)."""
+    end, window = start + token_ids.size(1), positions.num_embeddings
+    assert end <= window, f"{end} tokens in a window of {window}"
+    embedded: Tensor = tokens(token_ids) + positions(torch.arange(start, end, device=token_ids.device))
     return embedded
 
 
@@ -99,12 +122,14 @@ class MultiHeadAttention(nn.Module):
         weight = torch.cat([head.get_parameter(f"{name}.weight") for head in self.heads])
         return F.linear(x, weight).view(*x.shape[:2], len(self.heads), -1).transpose(1, 2)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, D) → (B, T, D)."""
+    def forward(self, x: Tensor, cache: AttentionCache | None = None, block: int = 0) -> Tensor:
+        """(B, T, D) → (B, T, D); with a cache the T tokens come after those that the cache holds for this block."""
         assert x.size(1) <= self.context_window_size, f"{x.size(1)} tokens in a window of {self.context_window_size}"
-        weights = causal_weights(self._project(x, "query"), self._project(x, "key"))
-        values = self._project(x, "value")
-        # (B, T, H·T) times (B, H·T, D): the product that mixes positions adds up the heads as well.
+        keys, values = self._project(x, "key"), self._project(x, "value")
+        if cache is not None:
+            keys, values = cache.extend(block, keys, values)
+        weights = causal_weights(self._project(x, "query"), keys)
+        # (B, T, H·S) times (B, H·S, D): the product that mixes positions adds up the heads as well.
         return weights.transpose(1, 2).flatten(2) @ values.flatten(1, 2)
 
 

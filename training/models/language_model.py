@@ -68,7 +68,8 @@ def stream(model: LanguageModel, token_ids: Tensor, *, seed: int | None = None, 
     """Yield next tokens (B, 1) without end, for the prompt `token_ids` (B, T); see `next_token` for `sampling`.
 
     A model with `new_cache` computes each token once. When the window is full it slides: a cache
-    is refilled with the newer half, so that the price of sliding is paid once in half a window.
+    is refilled with the newer half, so that the price of sliding is paid once in half a window; or, where the model
+    `slides_whole`, nothing is cached any more.
     """
     window = model.context_window_size
     generator = None
@@ -79,10 +80,11 @@ def stream(model: LanguageModel, token_ids: Tensor, *, seed: int | None = None, 
     context = token_ids
     pending = context[:, -window:]
     while True:
-        if caching is None:
+        full = cache is not None and cache.length + pending.size(1) > window
+        if caching is None or (full and getattr(model, "slides_whole", False)):
             logits, _ = model(context[:, -window:])
         else:
-            if cache is None or cache.length + pending.size(1) > window:
+            if cache is None or full:
                 pending = context[:, -window:] if cache is None else context[:, -max(1, window // 2) :]
                 cache = caching.new_cache(context.size(0))
             logits, _ = caching(pending, cache=cache)

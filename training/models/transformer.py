@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
-from training.models.attention import MultiHeadAttention, with_positions
+from training.models.attention import AttentionCache, MultiHeadAttention, with_positions
 from training.models.language_model import generate, negative_log_likelihood
 from training.ranges import Count, Natural
 
@@ -60,15 +60,17 @@ class TransformerBlock(nn.Module):
         self.feed_forward = FeedForward(embed_size)
         self.mh_attention = MultiHeadAttention(context_window_size, num_heads, embed_size // num_heads, embed_size)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, D) → (B, T, D)."""
-        x = x + self.mh_attention(self.ln1(x))
+    def forward(self, x: Tensor, cache: AttentionCache | None = None, block: int = 0) -> Tensor:
+        """(B, T, D) → (B, T, D); with a cache the T tokens come after those that it holds for this block."""
+        x = x + self.mh_attention(self.ln1(x), cache, block)
         out: Tensor = x + self.feed_forward(self.ln2(x))
         return out
 
 
 class TransformerLM(nn.Module):
     """Token and position embeddings, blocks, a last normalisation, and a readout."""
+
+    slides_whole = True  # positions are places in the window: when it slides, a cache is worth nothing
 
     def __init__(
         self, vocab_size: int, context_window_size: int, embed_size: int = 384, num_heads: int = 6, n_layers: int = 6
@@ -97,10 +99,24 @@ class TransformerLM(nn.Module):
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
 
-    def forward(self, token_ids: Tensor, targets: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Token ids and targets (B, T) → logits (B, T, V) and, with targets, the mean NLL in nats."""
-        x = with_positions(token_ids, self.token_embedding_table, self.position_embedding_table)
-        logits = self.lm_head(self.ln_f(self.blocks(x)))
+    def new_cache(self, batch_size: int = 1) -> AttentionCache:
+        """An empty cache for `forward`; it takes any batch."""
+        return AttentionCache(len(self.blocks))
+
+    def forward(
+        self, token_ids: Tensor, targets: Tensor | None = None, cache: AttentionCache | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Token ids and targets (B, T) → logits (B, T, V) and, with targets, the mean NLL in nats.
+
+        With a cache the tokens come after those that it holds.
+        """
+        start = cache.length if cache is not None else 0
+        x = with_positions(token_ids, self.token_embedding_table, self.position_embedding_table, start)
+        for number, block in enumerate(self.blocks):
+            x = block(x, cache, number)
+        if cache is not None:
+            cache.length = start + token_ids.size(1)
+        logits = self.lm_head(self.ln_f(x))
         return logits, negative_log_likelihood(logits, targets)
 
     def generate(self, token_ids: Tensor, max_new_tokens: int, **sampling: Any) -> Tensor:

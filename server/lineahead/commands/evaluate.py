@@ -27,9 +27,15 @@ from lineahead.suggest.judgement import Judgement
 from lineahead.suggest.policy import Suggestion, complete
 
 
-def places_in(folder: Path, count: int, typing: bool, choose: random.Random) -> list[tuple[str, Place, str]]:
-    """Random places of each kind in the Python files of a folder, with the rest of the line that was there."""
+def places_in(
+    folder: Path, count: int, typing: bool, choose: random.Random, only: frozenset[Path] | None = None
+) -> list[tuple[str, Place, str]]:
+    """Random places of each kind in the Python files of a folder, with the rest of the line that was there.
+
+    `only` names the files that count, where not all do.
+    """
     files = [path for path in sorted(folder.rglob("*.py")) if 0 < path.stat().st_size <= MOST_BYTES]
+    files = [path for path in files if only is None or path in only]
     texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in files}
     files = [path for path in files if is_learnable(path.name, texts[path])]
     found: list[tuple[str, Place, str]] = []
@@ -101,7 +107,8 @@ def evaluate(folders: list[Path], model: Path, options: argparse.Namespace, by: 
         known = ProjectMemory(gate)
         read_folders([folder], known)
         known.index(engine.vocabulary)
-        for kind, place, truth in places_in(folder, options.places, options.typing, random.Random(options.seed)):
+        places = places_in(folder, options.places, options.typing, random.Random(options.seed), _only(options.only))
+        for kind, place, truth in places:
             memory = known if by == "project" else NO_MEMORY
             outcomes.append(
                 look_up(kind, place, truth, engine, known)
@@ -113,17 +120,21 @@ def evaluate(folders: list[Path], model: Path, options: argparse.Namespace, by: 
     return outcomes
 
 
+def _only(listed: Path | None) -> frozenset[Path] | None:
+    return frozenset(map(Path, listed.read_text(encoding="utf-8").splitlines())) if listed else None
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
     folders = [folder.resolve() for folder in options.folders]
     try:
-        outcomes = evaluate(folders, options.model, options)
+        outcomes = evaluate(folders, options.model, options, options.memory)
         others = None
         if options.against in ("none", "lookup"):
             others = evaluate(folders, options.model, options, options.against)
         elif options.against:
-            others = evaluate(folders, Path(options.against), options)
+            others = evaluate(folders, Path(options.against), options, options.memory)
         if not outcomes:
             print("error: expected Python files with code in the folders, found none", file=sys.stderr)
             return 2
@@ -153,6 +164,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--places", type=int, default=100, help="of each kind in each folder (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--typing", action="store_true", help="hide the text after the cursor's line, too")
+    parser.add_argument("--only", type=Path, metavar="FILE", help="a list of files, one a line: places in these alone")
+    parser.add_argument("--memory", choices=["project", "none"], default="project", help="default: %(default)s")
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER")
     against = "compare with no memory, with a lookup of the project alone, or with another model"
     parser.add_argument("--against", metavar="none|lookup|FOLDER", help=against)

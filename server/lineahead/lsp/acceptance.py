@@ -11,7 +11,7 @@ from lineahead.lsp.statistics import Offered
 from lineahead.place import Place
 from lineahead.suggest.policy import Suggestion
 
-KEPT_AFTER = 30.0  # seconds after which an accepted suggestion is looked for
+KEPT_AFTER, KEPT_LONG_AFTER = 30.0, 300.0  # seconds after which an accepted suggestion is looked for
 
 
 def report(server: LineaheadServer, params: Completion, place: Place, suggestion: Suggestion) -> types.Command:
@@ -26,11 +26,19 @@ def accept(server: LineaheadServer, name: str) -> None:
     if offered := server.statistics.accept(name):
         document = key_of(offered.document)
 
-        def look_again() -> None:
-            if document in server.workspace.text_documents:
-                server.statistics.kept += offered.line in server.workspace.text_documents[document].source
+        def is_there() -> bool:
+            opened = server.workspace.text_documents.get(document)
+            return opened is not None and offered.line in opened.source
 
-        asyncio.get_running_loop().call_later(KEPT_AFTER, look_again)
+        def look_again() -> None:
+            server.statistics.today.kept += is_there()
+
+        def look_late() -> None:
+            server.statistics.today.kept_long += is_there()
+
+        loop = asyncio.get_running_loop()
+        loop.call_later(KEPT_AFTER, look_again)
+        loop.call_later(KEPT_LONG_AFTER, look_late)
 
 
 def name_in(params: Any) -> str:

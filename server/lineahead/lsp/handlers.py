@@ -14,6 +14,7 @@ from lineahead.lsp import acceptance
 from lineahead.lsp.parent import leave_with
 from lineahead.lsp.pygls_mended import INLINE_COMPLETION_OPTIONS
 from lineahead.lsp.server import STATUS, LineaheadServer, Load
+from lineahead.lsp.showing import Shown
 from lineahead.settings import Settings, camel_case
 from lineahead.suggest.policy import Suggestion
 
@@ -56,6 +57,16 @@ async def did_change_configuration(server: LineaheadServer, params: types.DidCha
     await server.change_settings(settings["lineahead"] if isinstance(settings, dict) else settings)
 
 
+async def did_open(server: LineaheadServer, params: types.DidOpenTextDocumentParams) -> None:
+    """Ask for the document's own settings."""
+    await server.ask_for_settings([params.text_document.uri])
+
+
+async def did_open_notebook(server: LineaheadServer, params: types.DidOpenNotebookDocumentParams) -> None:
+    """Ask for the settings of the cells."""
+    await server.ask_for_settings([cell.uri for cell in params.cell_text_documents])
+
+
 def did_change(server: LineaheadServer, params: types.DidChangeTextDocumentParams) -> None:
     """Note where the person writes, and that they do."""
     server.project.wrote(params.text_document.uri, params.content_changes)
@@ -85,7 +96,7 @@ def did_close_notebook(server: LineaheadServer, params: types.DidCloseNotebookDo
 
 async def completion(server: LineaheadServer, params: types.CompletionParams) -> types.CompletionList:
     """The suggestions as a list; incomplete, since another character may mean another line."""
-    if not server.lists(params.context):
+    if not server.lists(params.text_document.uri, params.context):
         return types.CompletionList(is_incomplete=False, items=[])
     asked, answer = await server.answer(params)
     codec = server.workspace.position_codec
@@ -100,12 +111,15 @@ async def inline_completion(
     server: LineaheadServer, params: types.InlineCompletionParams
 ) -> types.InlineCompletionList:
     """The suggestions as ghost text; none where one has typed on before it is to be shown."""
-    document, after = params.text_document.uri, server.settings.show_after
+    document = params.text_document.uri
+    after = server.settings_of(document).show_after
     number = server.showing.ask(document)
     asked, answer = await server.answer(params)
     text = answer.suggestions[0].text if answer.suggestions else ""
-    if not await server.showing.rest(document, asked.place, text, number, after):
+    shown = await server.showing.rest(document, asked.place, text, number, after)
+    if shown is Shown.STALE:
         return types.InlineCompletionList([])
+    server.statistics.today.shown += shown is Shown.NEW
     items = [
         types.InlineCompletionItem(
             asked.prefix + suggestion.text,
@@ -137,9 +151,14 @@ def accepted(server: LineaheadServer, name: str) -> None:
     acceptance.accept(server, name)
 
 
-def why_nothing(server: LineaheadServer) -> str:
-    """Tell the reason for the last silence."""
-    server.tell(message := server.statistics.why_nothing())
+async def why_nothing(server: LineaheadServer) -> str:
+    """Tell the reason for the last silence, and what it would have been."""
+    message = server.statistics.why_nothing()
+    if (asked := server.asked_last) and server.statistics.last_silence:
+        found = await candidates(server, asked.text_document.uri, asked.position.line, asked.position.character)
+        if found:
+            message += f" It would have been: {found[0]['text']} ({found[0]['confidence']:.0%})."
+    server.tell(message)
     return message
 
 
@@ -147,6 +166,39 @@ def statistics(server: LineaheadServer) -> str:
     """Tell the numbers, and what the memory holds."""
     server.tell(message := "\n".join((server.statistics.summary(), *server.project.holdings())))
     return message
+
+
+async def candidates(server: LineaheadServer, uri: str, line: int, character: int) -> list[dict[str, object]]:
+    """What would be suggested at a place of an open document, however unsure, each with its probability."""
+    invoked = types.InlineCompletionContext(types.InlineCompletionTriggerKind.Invoked)
+    there = types.Position(line, character)
+    params = types.InlineCompletionParams(invoked, types.TextDocumentIdentifier(uri), there)
+    return await server.candidates(params)
+
+
+def numbers(server: LineaheadServer) -> dict[str, object]:
+    """The numbers, for a client to draw."""
+    return server.statistics.numbers()
+
+
+def erase_statistics(server: LineaheadServer) -> None:
+    """Forget the numbers."""
+    server.statistics.erase()
+
+
+async def knowledge(server: LineaheadServer) -> dict[str, object]:
+    """What the memory holds, and what it does not."""
+    return await server.project.knowledge()
+
+
+def forget(server: LineaheadServer, *uris: Any) -> bool:
+    """Forget a file until it changes, or all of the memory; returns whether there was something."""
+    if uris and not isinstance(uris[0], str):
+        raise JsonRpcInvalidParams(f"lineahead.forget: expected a document's address, or none for all; found {uris!r}")
+    if uris:
+        return server.project.forget(uris[0])
+    server.project.forget_all()
+    return True
 
 
 async def perplexity(server: LineaheadServer, uri: str) -> dict[str, object]:
@@ -173,6 +225,8 @@ FEATURES: dict[str, tuple[Callable[..., Any], Any]] = {
     types.WORKSPACE_DID_CHANGE_WATCHED_FILES: (did_change_watched_files, None),
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: (did_change_workspace_folders, None),
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: (did_change_configuration, None),
+    types.TEXT_DOCUMENT_DID_OPEN: (did_open, None),
+    types.NOTEBOOK_DOCUMENT_DID_OPEN: (did_open_notebook, None),
     types.TEXT_DOCUMENT_DID_CHANGE: (did_change, None),
     types.TEXT_DOCUMENT_DID_CLOSE: (did_close, None),
     types.NOTEBOOK_DOCUMENT_DID_CHANGE: (did_change_notebook, None),
@@ -187,6 +241,11 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "lineahead.accepted": accepted,
     "lineahead.whyNothing": why_nothing,
     "lineahead.statistics": statistics,
+    "lineahead.numbers": numbers,
+    "lineahead.eraseStatistics": erase_statistics,
+    "lineahead.knowledge": knowledge,
+    "lineahead.forget": forget,
+    "lineahead.candidates": candidates,
     "lineahead.perplexity": perplexity,
     "lineahead.snooze": snooze,
     "lineahead.restart": restart,

@@ -17,6 +17,7 @@ from pygls.workspace import TextDocument
 from lineahead.engine.vocabulary import Vocabulary
 from lineahead.lsp.background import Background, show_progress
 from lineahead.lsp.requests import file_of, key_of, name_of, path_of
+from lineahead.memory.description import description
 from lineahead.memory.files import (
     forget_left_out,
     is_learnable,
@@ -66,6 +67,7 @@ class Project:
         self._unread: list[str] = []  # what the folders have and the memory has not, in words
         self._looked = time.monotonic()
         self.exclude: tuple[str, ...] = ()  # the setting of that name
+        self._scope = "project"  # the setting `memory`
 
     @property
     def memory(self) -> Memory:
@@ -84,15 +86,33 @@ class Project:
         if self._memory is not None:
             self._memory.gate = gate
 
-    def switch(self, on: bool, exclude: tuple[str, ...] = ()) -> bool:
-        """Switch the memory on, or off, or leave out other files; returns whether there is something to `read` now."""
-        same, self.exclude = exclude == self.exclude, exclude
-        if same and on == (self._memory is not None):
+    def switch(self, scope: str, exclude: tuple[str, ...] = ()) -> bool:
+        """Learn from what the settings `memory` and `exclude` say; returns whether there is something to `read`."""
+        if (scope, exclude) == (self._scope, self.exclude):
             return False
-        self._memory = ProjectMemory(self._gate) if on else None
+        self._scope, self.exclude = scope, exclude
+        self.forget_all()
+        return scope == "project"
+
+    def forget_all(self) -> None:
+        """Begin with an empty memory, if there is to be one."""
+        self._memory = None if self._scope == "off" else ProjectMemory(self._gate)
         self._versions.clear()
         self._forgotten()
-        return on
+        self.index()
+
+    def forget(self, uri: str) -> bool:
+        """Forget a file, until it changes; returns whether it was known."""
+        name = str(path_of(uri) or uri)
+        return self._memory is not None and self._has_forgotten(self._memory.forget(name))
+
+    async def knowledge(self) -> dict[str, object]:
+        """What the memory holds, and what of the folders it does not, for a person to read."""
+        memory, vocabulary, exclude = self._memory, self._vocabulary(), self.exclude
+        folders = self._folders() if self._scope == "project" else []
+        look = self._background.submit(lambda: description(memory, vocabulary, folders, exclude))
+        found = await asyncio.wrap_future(look)
+        return {"memory": self._scope, **found}
 
     def take_root(self) -> None:
         """Take the one folder of a client that knows no workspace folders as one of these: it can be removed, too."""
@@ -103,7 +123,7 @@ class Project:
     async def read(self) -> None:
         """Read the Python files of the workspace's folders, in the background; forget those of other folders."""
         folders, memory = self._folders(), self._memory
-        if memory is None:
+        if memory is None or self._scope != "project":
             return
         opened = self._opened()
         self._forget(lambda name: name not in opened and not any(map(Path(name).is_relative_to, folders)))
@@ -152,7 +172,7 @@ class Project:
         folders, memory, exclude = self._folders(), self._memory, self.exclude
         opened = self._opened()  # whose texts the client says, half written as they may be on disk
         paths = [path for uri in uris if (path := path_of(uri)) and str(path) not in opened]
-        if not paths or memory is None:
+        if not paths or memory is None or self._scope != "project":
             return
 
         def read() -> None:
@@ -202,10 +222,11 @@ class Project:
         work = asyncio.wrap_future(self._background.submit(forget))
         work.add_done_callback(lambda done: self._has_forgotten(done.result()))
 
-    def _has_forgotten(self, anything: bool) -> None:
+    def _has_forgotten(self, anything: bool) -> bool:
         if anything:
             self._forgotten()
             self.index()
+        return anything
 
     def left_out(self, file: Path | None) -> Callable[[], Reason | None]:
         """What finds out why a file is neither learned nor completed, on any thread; None if it is both.
@@ -218,7 +239,7 @@ class Project:
     def read_open(self, except_for: str) -> None:
         """Take the open documents as they are now, but for the one that is asked about, in the background."""
         memory = self._memory
-        if memory is None:
+        if memory is None or self._scope == "file":
             return
         self._look_at_disk(memory)
         changed: list[TextDocument] = []
@@ -238,8 +259,8 @@ class Project:
 
         def learn() -> bool:
             learned = False
-            for name, left_out, text, written in texts:
-                if left_out():
+            for name, why_not, text, written in texts:
+                if why_not():
                     learned |= memory.forget(name)
                 elif is_learnable(PurePath(name).name, text):
                     memory.remember(name, text, written)

@@ -23,6 +23,7 @@ from lineahead.lsp.background import Background, show_progress
 from lineahead.lsp.project import Project
 from lineahead.lsp.pygls_mended import Protocol, Server
 from lineahead.lsp.requests import Asked, Completion, key_of
+from lineahead.lsp.scoped import ScopedSettings
 from lineahead.lsp.showing import Showing
 from lineahead.lsp.state import State
 from lineahead.lsp.statistics import Statistics
@@ -63,6 +64,9 @@ class LineaheadServer(Server):
         """Settings that no client changes."""
         self.statistics = Statistics()
         self.showing = Showing()
+        self.scoped = ScopedSettings(self, self._read_scoped)
+        self.asked_last: Completion | None = None
+        """The last request for a suggestion."""
         self.project = Project(
             self,
             vocabulary=lambda: self._engine.vocabulary if self._has_engine else None,
@@ -135,10 +139,30 @@ class LineaheadServer(Server):
         before = self.settings
         changed, problems = settings.read(raw)
         self.settings = replace(changed, **self.fixed)
+        self.statistics.on = self.settings.statistics != "off"
         for problem in problems:
             self.tell_problem(problem)
         if self.settings != before:
+            self.scoped.clear()
             self._answers.clear()
+
+    def _read_scoped(self, raw: object) -> settings.Settings:
+        """Settings of one document: what holds for all of them is not its own to say."""
+        scoped, problems = settings.read(raw)
+        for problem in problems:
+            self.tell_problem(problem)
+        return replace(scoped, **{name: getattr(self.settings, name) for name in settings.GENERAL})
+
+    def settings_of(self, uri: str) -> settings.Settings:
+        """The settings that hold for a document."""
+        return self.scoped.of(uri) or self.settings
+
+    async def ask_for_settings(self, uris: list[str] | None = None) -> None:
+        """Ask the client for the settings of some documents, or of all that are open."""
+        opened = [document.uri for document in self.workspace.text_documents.values()]
+        await self.scoped.ask(opened if uris is None else uris)
+        for uri in opened if uris is None else uris:
+            self._answers.forget(uri)
 
     async def change_settings(self, raw: object) -> None:
         """Take a client's settings while running: load another model, read or forget the project."""
@@ -149,8 +173,20 @@ class LineaheadServer(Server):
             await self.load()
         else:
             self.tell_status()
+        await self.ask_for_settings()
         if unread:
             await self.project.read()
+
+    async def candidates(self, params: types.InlineCompletionParams) -> list[dict[str, object]]:
+        """The rest of the line as one would get it by asking, however unsure: texts and their probabilities."""
+        asked = requests.read(self.workspace, params)
+        state, _ = self.state()
+        if asked is None or state in SILENT:
+            return []
+        _, answer = await self._answers.answer(
+            "candidates", params.text_document.uri, asked, self.settings_of(params.text_document.uri), self._engine
+        )
+        return [{"text": shown.text, "confidence": round(shown.confidence, 4)} for shown in answer.suggestions]
 
     def snooze(self, minutes: float) -> None:
         """Be silent for so many minutes; 0 ends that."""
@@ -189,6 +225,7 @@ class LineaheadServer(Server):
         """Drop what is kept for a document."""
         self._answers.forget(uri)
         self.showing.forget(uri)
+        self.scoped.forget(uri)
         self.project.closed(uri)
 
     async def perplexity(self, uri: str) -> dict[str, object]:
@@ -210,11 +247,11 @@ class LineaheadServer(Server):
             lines += more
         return report(lines)
 
-    def lists(self, context: types.CompletionContext | None) -> bool:
+    def lists(self, uri: str, context: types.CompletionContext | None) -> bool:
         """Whether a list of completions has suggestions: what is ghost text already comes only when asked for."""
         text_document = self.client_capabilities.text_document
         has_ghost_text = text_document is not None and text_document.inline_completion is not None
-        match self.settings.completion_list:
+        match self.settings_of(uri).completion_list:
             case "whenAsked" if has_ghost_text:
                 # A list that is gone on with was ours: what is not listed is never told to be incomplete.
                 return context is None or context.trigger_kind != types.CompletionTriggerKind.TriggerCharacter
@@ -227,7 +264,7 @@ class LineaheadServer(Server):
 
         Never raises because a suggestion failed: it logs.
         """
-        started = time.perf_counter()
+        started, self.asked_last = time.perf_counter(), params
         asked, computed, answer = NOTHING_ASKED, False, Answer(reason=Reason.FAILED)
         try:
             asked = requests.read(self.workspace, params) or NOTHING_ASKED
@@ -240,7 +277,8 @@ class LineaheadServer(Server):
                 uri, kind = params.text_document.uri, type(params).__name__
                 self.project.stands_at(uri, params.position.line)
                 self.project.read_open(except_for=uri)
-                computed, answer = await self._answers.answer(kind, uri, asked, self.settings, self._engine)
+                scoped = self.settings_of(uri)
+                computed, answer = await self._answers.answer(kind, uri, asked, scoped, self._engine)
         except Exception:
             logger.exception("no suggestion")
         milliseconds = 1000 * (time.perf_counter() - started)

@@ -2,9 +2,20 @@
 
 import asyncio
 import time
+from enum import Enum
 from itertools import count
 
 from lineahead.place import Place
+
+
+class Shown(Enum):
+    """What became of ghost text."""
+
+    NEW = "new"
+    SAME = "same"
+    """It was on the screen already, or there is none."""
+    STALE = "stale"
+    """A newer request has come."""
 
 
 class Showing:
@@ -30,19 +41,20 @@ class Showing:
         self._asked[document] = number = next(self._numbers)
         return number
 
-    async def rest(self, document: str, place: Place, text: str, asked: int, milliseconds: int) -> bool:
-        """Wait until so many milliseconds after the last key; returns whether no newer request has come meanwhile.
+    async def rest(self, document: str, place: Place, text: str, asked: int, milliseconds: int) -> Shown:
+        """Wait until so many milliseconds after the last key; returns what became of it.
 
         What is asked for by name does not wait, nor what is typed into: it is on the screen already.
         """
         line = place.line_before + text
-        if not place.explicit and self._lines.get(document) != line:
+        before = self._lines.get(document)
+        if not place.explicit and before != line:
             self._lines.pop(document, None)
             rested = time.perf_counter() - self._typed.get(document, float("-inf"))
             if text and milliseconds / 1000 > rested:
                 await asyncio.sleep(milliseconds / 1000 - rested)
         if self._asked.get(document) != asked:
-            return False
+            return Shown.STALE
         if text:
             self._lines[document] = line
-        return True
+        return Shown.NEW if text and before != line else Shown.SAME

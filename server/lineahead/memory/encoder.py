@@ -1,4 +1,4 @@
-"""Text → tokens, of which most are known from the last time."""
+"""Text → tokens, again and again: what was encoded before costs nothing."""
 
 import re
 import threading

@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import re
 import time
 from itertools import islice
 from pathlib import Path
@@ -12,6 +11,7 @@ from lineahead.memory.ignored import Ignored, excluded, repository_of
 from lineahead.memory.memory import ProjectMemory
 from lineahead.reasons import Reason
 from training import format
+from training.format import holds_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -19,23 +19,6 @@ MOST_FILES = 4_000
 MOST_FOLDERS = 20_000  # looked into, so that a whole disk is no project
 PAUSE = 0.002  # seconds between files: completions come first
 MOST_BYTES = 300_000  # of a file: longer ones are tables
-
-SECRETS = re.compile(
-    r"""\A\.env | \Acredentials | \A\.(?:netrc|pgpass|npmrc|pypirc|htpasswd)\Z
-    | \.(?:pem|key|p12|pfx|jks|keystore|ppk|kdbx)\Z
-    | (?<![a-z0-9]) (?:id_(?:rsa|dsa|ecdsa|ed25519) | (?:private|secret|api|access|signing|encryption|ssh)[_-]?keys?)
-      (?![a-z0-9])""",
-    re.IGNORECASE | re.VERBOSE,
-)
-
-
-def holds_secrets(name: str) -> bool:
-    """Whether a file's name says that it holds secrets.
-
-    >>> holds_secrets("private_key.py"), holds_secrets("primary_keys.py")
-    (True, False)
-    """
-    return SECRETS.search(name) is not None
 
 
 def is_written_here(path: Path, folders: list[Path], exclude: tuple[str, ...] = ()) -> bool:

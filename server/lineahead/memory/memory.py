@@ -158,6 +158,14 @@ class ProjectMemory:
         with self._lock:
             return list(self._texts)
 
+    def texts(self) -> list[tuple[str, str]]:
+        """All texts by name, the latest ones first."""
+        return self._all()
+
+    def tokens(self, text: str, vocabulary: Vocabulary | None) -> int:
+        """How many tokens a text has; 0 without a vocabulary."""
+        return len(self._encoder_of(vocabulary).document(text)) if vocabulary else 0
+
     @property
     def is_full(self) -> bool:
         """Whether another text would push an older one out."""

@@ -1,0 +1,171 @@
+// Pages that a person reads: what the memory knows, and the numbers. Pure text: no scripts, no network, only links to
+// commands of our own.
+
+/** What the server says of its memory. */
+export interface Knowledge {
+  memory: "off" | "file" | "open" | "project";
+  texts: { name: string; characters: number; tokens: number }[];
+  leftOut: { path: string; why: string }[];
+}
+
+/** What happened on one day. */
+export interface Day {
+  shown: number;
+  accepted: number;
+  kept: number;
+  keptLong: number;
+  characters: number;
+}
+
+export type Days = Record<string, Day>;
+
+/** What the server has counted. */
+export interface Numbers {
+  on: boolean;
+  days: Days;
+  silences: Record<string, [number, string]>;
+  milliseconds: [number, number] | null;
+}
+
+const STYLE = `
+  body { font-family: var(--vscode-font-family); color: var(--vscode-foreground); max-width: 60em; padding: 0 2em 2em; }
+  table { border-collapse: collapse; }
+  th, td { text-align: left; padding: 0.2em 1.5em 0.2em 0; vertical-align: top; }
+  td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+  a { color: var(--vscode-textLink-foreground); }
+  .bar { background: var(--vscode-charts-blue, var(--vscode-textLink-foreground)); outline: 1px solid var(--vscode-contrastBorder, transparent); height: 0.8em; display: inline-block; min-width: 1px; }
+  .part { opacity: 0.45; }`;
+
+const SCOPES = {
+  off: "Nothing is learned: the setting <code>lineahead.memory</code> is <code>off</code>.",
+  file: "Only the file that you write in is learned from (setting <code>lineahead.memory</code>).",
+  open: "The open files are learned from (setting <code>lineahead.memory</code>).",
+  project: "The open files and the project's Python files are learned from.",
+};
+
+const number = (value: number) => value.toLocaleString("en");
+
+export function escapeHtml(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+}
+
+/** A link that runs one of our commands. */
+function link(command: string, label: string, ...args: unknown[]): string {
+  const query = args.length ? `?${encodeURIComponent(JSON.stringify(args))}` : "";
+  return `<a href="command:lineahead.${command}${query}">${label}</a>`;
+}
+
+function page(title: string, body: string): string {
+  return `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>${title}</title>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<style>${STYLE}</style></head><body><h1>${title}</h1>${body}</body></html>`;
+}
+
+/** What the memory holds; `short` makes a name readable, `uri` makes it an address. */
+export function knowledgePage(
+  { memory, texts, leftOut }: Knowledge,
+  short: (name: string) => string,
+  uri: (name: string) => string,
+): string {
+  const tokens = texts.reduce((sum, text) => sum + text.tokens, 0);
+  const rows = texts.map(
+    (text) =>
+      `<tr><td>${escapeHtml(short(text.name))}</td><td class="number">${number(text.tokens)}</td>
+<td>${link("forgetFile", "Forget this file", uri(text.name))}</td></tr>`,
+  );
+  const missing = leftOut.map(
+    ({ path, why }) => `<tr><td>${escapeHtml(short(path))}</td><td>${escapeHtml(why)}</td></tr>`,
+  );
+  const table = rows.length
+    ? `<table><tr><th>File</th><th class="number">Tokens</th><th></th></tr>${rows.join("\n")}</table>`
+    : "<p>It holds nothing.</p>";
+  const left = missing.length
+    ? `<h2>What was left out</h2><table><tr><th>File or folder</th><th>Why</th></tr>${missing.join("\n")}</table>`
+    : "";
+  return page(
+    "What Lineahead knows",
+    `<p>${SCOPES[memory]} It is kept in this machine's memory, is never written to disk, and ends with the editor.</p>
+<p>${number(texts.length)} ${texts.length === 1 ? "file" : "files"}, ${number(tokens)} tokens. ${link("forgetAll", "Forget all")} · ${link("whatItKnows", "Look again")}</p>
+<h2>What it learned from</h2>${table}${left}`,
+  );
+}
+
+/** Two counts of the same days, added up. */
+export function added(one: Days, other: Days): Days {
+  const sum: Days = { ...one };
+  for (const [date, day] of Object.entries(other)) {
+    const known = sum[date];
+    sum[date] = known
+      ? {
+          shown: known.shown + day.shown,
+          accepted: known.accepted + day.accepted,
+          kept: known.kept + day.kept,
+          keptLong: known.keptLong + day.keptLong,
+          characters: known.characters + day.characters,
+        }
+      : day;
+  }
+  return sum;
+}
+
+/** The numbers; `keeps` says whether they outlive the editor. */
+export function numbersPage(numbers: Numbers, days: Days, keeps: boolean): string {
+  if (!numbers.on) {
+    return page(
+      "Statistics",
+      "<p>Nothing is counted: the setting <code>lineahead.statistics</code> is <code>off</code>.</p>",
+    );
+  }
+  const dates = Object.keys(days).sort().slice(-30);
+  const chart = (title: string, of: (day: Day) => number, part?: (day: Day) => number) => {
+    const most = Math.max(1, ...dates.map((date) => of(days[date] as Day)));
+    const rows = dates.map((date) => {
+      const day = days[date] as Day;
+      const width = (value: number) => `${((20 * value) / most).toFixed(2)}em`;
+      const inner = part ? `<span class="bar" style="width:${width(part(day))}"></span>` : "";
+      const outer = `<span class="bar part" style="width:${width(of(day) - (part ? part(day) : 0))}"></span>`;
+      const label = part ? `${number(part(day))} of ${number(of(day))}` : number(of(day));
+      return `<tr><td>${escapeHtml(date)}</td><td>${inner}${outer}</td><td class="number">${label}</td></tr>`;
+    });
+    return `<h2>${title}</h2><table>${rows.join("\n")}</table>`;
+  };
+  const charts = dates.length
+    ? [
+        chart(
+          "Accepted, of what was shown",
+          (day) => day.shown,
+          (day) => Math.min(day.accepted, day.shown),
+        ),
+        chart(
+          "Still there after half a minute, of what was accepted",
+          (day) => day.accepted,
+          (day) => day.kept,
+        ),
+        chart(
+          "Still there after five minutes, of what was accepted",
+          (day) => day.accepted,
+          (day) => day.keptLong,
+        ),
+        chart("Characters that you did not type", (day) => day.characters),
+      ].join("")
+    : "<p>Nothing was suggested yet.</p>";
+  const [median, high] = numbers.milliseconds ?? [];
+  const time =
+    median === undefined
+      ? ""
+      : `<p>${Math.round(median)} ms in the median, ${Math.round(high ?? 0)} ms at the 95th percentile.</p>`;
+  const silences = Object.entries(numbers.silences)
+    .map(
+      ([reason, [count, words]]) =>
+        `<tr><td class="number">${number(count)}</td><td>${escapeHtml(reason)}</td><td>${escapeHtml(words)}</td></tr>`,
+    )
+    .join("\n");
+  const kept = keeps
+    ? "They are kept when the editor is closed."
+    : "They end with the editor; <code>lineahead.statistics</code>: <code>keep</code> keeps them.";
+  return page(
+    "Statistics",
+    `<p>These numbers stay on this machine. ${kept} ${link("eraseNumbers", "Erase them")} · ${link("statisticsPage", "Look again")}</p>
+${charts}<h2>Times</h2>${time || "<p>None yet.</p>"}<h2>Why nothing was suggested</h2><table>${silences}</table>`,
+  );
+}

@@ -1,0 +1,258 @@
+"""Teach a model a person's own code: `python -m training.adapt PATH … [--model CHECKPOINT] [--into FOLDER]`.
+
+Goes on from the bundled checkpoint for minutes, on the code in these folders with a little general code mixed in, and
+says how good it was before and after on files that it was not trained on. What is not better, or has forgotten too much
+of other code, is not left behind.
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training import checkpoint, dataset, export, format, own_code, perplexity, run
+from training.batches import BatchConfig
+from training.checkpoint import Checkpoint
+from training.config import RunConfig, RunSettings
+from training.corpus.corpus import CorpusConfig
+from training.dataset import Dataset
+from training.errors import InputError
+from training.loop import LoopConfig
+from training.models.decoder import DecoderConfig
+from training.optimizer import OptimizerConfig
+from training.own_code import OwnCode
+from training.processes import Processes
+from training.ranges import Count, Natural, NotNegative, argument
+from training.tokenizer import TokenizerConfig
+
+EPOCHS = 3  # at most: small projects are learned by heart after that
+BATCH, SEQUENCE = 4, 512
+MOST_FORGOTTEN = 0.03  # of the bits per byte of general code
+SHARES = (1.0, 0.8, 0.6, 0.4, 0.2)  # of the new weights in the mixture with the old ones
+OPTIMIZER = OptimizerConfig(
+    learning_rate=1e-3, matrix_learning_rate=8e-3, weight_decay=0.0, warmup_steps=10, decay_share=0.7
+)
+NEXT_TO_THE_MODEL = (format.GATE,)  # what belongs to a model and is not made here
+MODEL = ("lineahead", "model")  # the bundled one, in the installed package
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model on code that it was not trained on here: bits per byte, and shares of lines that are exactly right."""
+
+    own: float
+    general: float
+    exact: float
+    """With the memory of the rest of the project."""
+    exact_alone: float
+
+
+def bundled_model() -> Path:
+    """The checkpoint that ships with the server, which is found and not imported."""
+    package, folder = MODEL
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise InputError("expected the package lineahead beside this one, found none; give --model CHECKPOINT")
+    return Path(found.submodule_search_locations[0]) / folder
+
+
+def adapt(folders: list[Path], model: Path, into: Path, options: argparse.Namespace) -> int:
+    """Adapt a checkpoint to the code in folders and leave it in `into`; returns the exit code."""
+    torch.set_num_threads(options.threads or torch.get_num_threads())
+    opened = checkpoint.load(model)
+    if not isinstance(getattr(opened.model, "config", None), DecoderConfig):
+        raise InputError(f"--model: expected a decoder, which has a graph to run; found another kind in {model}")
+    code = own_code.gather(folders, options.general)
+    work = into.with_name(f"{into.name}.partial")
+    prepared = _prepare(code, opened, model, work)
+    settings = _settings(opened, model, work, prepared, options)
+    before = _measure(model, code, folders, options)
+    result = run.train(settings, prepared, Processes())
+    if result:
+        return result
+    adapted = work / "model"
+    share = _blend(model, work / "run", adapted, code.general, (1 + MOST_FORGOTTEN) * before.general)
+    after = _measure(adapted, code, folders, options) if share else before
+    if share < 1:
+        print(f"as far as other code allows: {100 * share:.0f} % of the way to what was learned")
+    print(_table(before, after))
+    if after.own >= before.own:
+        shutil.rmtree(work)
+        raise InputError(
+            f"nothing is left in {into}: expected fewer bits on files that were held out, and at most "
+            f"{100 * MOST_FORGOTTEN:.0f} % more on general code; no mixture of old and new weights has both. Try more "
+            "general code (--general), or more code of your own"
+        )
+    _hand_over(adapted, work, into)
+    print(f'done: {into}; in VS Code: "lineahead.model": "{into}"; elsewhere: lineahead-server --model {into}')
+    return 0
+
+
+def _blend(model: Path, learned: Path, into: Path, general: list[Path], most: float) -> float:
+    """Mix the weights of before and after, with the largest share of the new ones at which general code costs at most
+    `most` bits per byte; returns that share, 0 where there is none.
+
+    Straight between two such checkpoints most of what is new comes early, and most of what is forgotten late
+    (Wortsman et al., Robust fine-tuning of zero-shot models, 2022).
+    """
+    shutil.rmtree(into, ignore_errors=True)
+    shutil.copytree(learned, into, ignore=shutil.ignore_patterns("resume.safetensors", format.GRAPH))
+    for name in NEXT_TO_THE_MODEL:
+        if (model / name).exists():
+            shutil.copyfile(model / name, into / name)
+    old, opened = checkpoint.load(model).model.state_dict(), checkpoint.load(learned)
+    new = {name: tensor.clone() for name, tensor in opened.model.state_dict().items()}
+    for share in SHARES:
+        opened.model.load_state_dict({name: torch.lerp(old[name], new[name], share) for name in new})
+        if _bits(opened, general) <= most:
+            checkpoint.save_weights(into, opened.model, torch.bfloat16)
+            export.export(into)
+            return share
+    return 0.0
+
+
+def _prepare(code: OwnCode, opened: Checkpoint, model: Path, work: Path) -> Dataset:
+    """The code as tokens; what an earlier call left half done is gone on with where it had the same model and code."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in (str(model), *(f"{document.split} {document.text}" for document in code.documents)):
+        digest.update(part.encode("utf-8", "replace") + b"\0")
+    folder = work / f"data-{digest.hexdigest()}"
+    if not (folder / "dataset.json").exists():
+        shutil.rmtree(work, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (work / ".gitignore").write_text("*\n", encoding="utf-8")
+        dataset.write(code.documents, opened.tokenizer, folder, code.report)
+    return dataset.load(folder)
+
+
+def _settings(opened: Checkpoint, model: Path, work: Path, prepared: Dataset, options: argparse.Namespace) -> RunConfig:
+    """A run that fits the code: a few epochs, or as many tokens as there is time for."""
+    config: DecoderConfig = opened.model.config
+    length = min(SEQUENCE, config.context_window_size)
+    tokens = min(EPOCHS * len(prepared.splits["train"].tokens), options.tokens)
+    steps = max(1, tokens // (BATCH * length))
+    rearranged = 0.5 if opened.tokenizer.special(format.FIM_MIDDLE) is not None else 0.0
+    if opened.tokenizer.special(format.PADDING) is None:
+        rearranged = 0.0
+    return RunConfig(
+        run=RunSettings(str(work / "run"), str(prepared.folder), str(model), options.seed),
+        corpus=CorpusConfig((own_code.OWN, own_code.GENERAL), split="file", validation_share=own_code.HELD_OUT_SHARE),
+        tokenizer=TokenizerConfig("checkpoint", folder=str(model)),
+        batches=BatchConfig(length, BATCH, BATCH, fim_rate=rearranged),
+        model=config,
+        optimizer=OPTIMIZER,
+        loop=LoopConfig(
+            steps=steps, evaluate_every=steps, evaluation_rows=32, log_every=5, checkpoint_minutes=1.0,
+            threads=options.threads, weights="bfloat16",
+        ),
+    )  # fmt: skip
+
+
+def _measure(model: Path, code: OwnCode, folders: list[Path], options: argparse.Namespace) -> Measured:
+    opened = checkpoint.load(model)
+    exact, alone = (_exact(model, code, folders, options, memory) for memory in ("project", "none"))
+    return Measured(_bits(opened, code.held_out), _bits(opened, code.general), exact, alone)
+
+
+def _bits(opened: Checkpoint, paths: list[Path]) -> float:
+    """Bits per byte of files."""
+    window = min(SEQUENCE, opened.model.context_window_size)
+    return perplexity.measure_paths(opened, paths, window, window)["all"].bits_per_byte
+
+
+def _exact(model: Path, code: OwnCode, folders: list[Path], options: argparse.Namespace, memory: str) -> float:
+    """The share of lines at random places of the held-out files that the server completes exactly.
+
+    The server is asked by its command line: nothing here imports it.
+    """
+    if not options.places:
+        return float("nan")
+    with tempfile.TemporaryDirectory() as temporary:
+        only, answers = Path(temporary) / "files", Path(temporary) / "outcomes.json"
+        only.write_text("".join(f"{path}\n" for path in code.held_out), encoding="utf-8")
+        command = [sys.executable, "-m", "lineahead", "evaluate", *map(str, folders), "--model", str(model)]
+        command += ["--only", str(only), "--places", str(options.places), "--memory", memory, "--json", str(answers)]
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+        if asked.returncode:
+            raise InputError(f"lineahead evaluate ended with {asked.returncode}: {asked.stderr.strip()[-400:]}")
+        outcomes: list[dict[str, Any]] = json.loads(answers.read_text(encoding="utf-8"))
+    return float(sum(outcome["exact"] for outcome in outcomes)) / len(outcomes)
+
+
+def _table(before: Measured, after: Measured) -> str:
+    """Both, as a Markdown table."""
+    names = {
+        "own": "bits per byte of held-out files",
+        "general": "bits per byte of general code",
+        "exact": "lines exactly right, with the memory",
+        "exact_alone": "lines exactly right, the model alone",
+    }
+    rows = ["| | before | after | change |", "| --- | --- | --- | --- |"]
+    for name, title in names.items():
+        old, new = asdict(before)[name], asdict(after)[name]
+        change = f"{100 * (new / old - 1):+.1f} %" if "bits" in title else f"{100 * (new - old):+.1f} points"
+        rows.append(f"| {title} | {old:.3f} | {new:.3f} | {change} |")
+    return "\n".join(rows)
+
+
+def _hand_over(adapted: Path, work: Path, into: Path) -> None:
+    """Put the finished model in its place, instead of an earlier one; nothing else is left."""
+    (adapted / ".gitignore").write_text("*\n", encoding="utf-8")  # a model knows the code: it is nobody else's
+    format.write_hashes(adapted)
+    old = into.with_name(f"{into.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if into.exists():
+        into.rename(old)
+    adapted.rename(into)
+    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(work)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m training.adapt", description=__doc__.partition("\n\n")[2])
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="folders with your code")
+    parser.add_argument("--model", type=Path, metavar="CHECKPOINT", help="to go on from (default: the bundled one)")
+    parser.add_argument("--into", type=Path, metavar="FOLDER", help="default: .lineahead/model in the first PATH")
+    parser.add_argument(
+        "--tokens", type=argument(Count), default=700_000,
+        help="to train on, at most (default: %(default)s, some four minutes on two cores)",
+    )  # fmt: skip
+    parser.add_argument("--threads", type=argument(Natural), default=0, help="0: as many as there are cores")
+    parser.add_argument(
+        "--general", type=argument(NotNegative), default=0.25, metavar="SHARE",
+        help="code of the standard library to mix in, for each byte of yours (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--places", type=argument(Natural), default=60, help="of each kind to complete before and after; 0: none"
+    )
+    parser.add_argument("--seed", type=argument(Natural), default=305)
+    options = parser.parse_args(arguments)
+    try:
+        folders = [path.resolve() for path in options.paths]
+        for folder in folders:
+            if not folder.is_dir():
+                raise InputError(f"expected a folder with Python code, found {folder}")
+        into = (options.into or folders[0] / ".lineahead" / "model").resolve()
+        return adapt(folders, options.model or bundled_model(), into, options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"error: {error}; the same command goes on from what was saved", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from what was saved", file=sys.stderr)
+        return run.STOPPED
+    return run.FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
