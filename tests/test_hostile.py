@@ -13,7 +13,10 @@ from hostile import Hostile
 from raw_client import RawClient
 from test_server_promises import sockets_in, traced, written_in
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="links, pipes and devices as Linux has them")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="links, pipes and devices as Linux has them"),
+    pytest.mark.timeout(1200),  # 100,000 files take minutes to make and to remove
+]
 FILES = int(os.environ.get("LINEAHEAD_HOSTILE_FILES", "2000"))
 PATIENCE = 120.0  # seconds until all is read
 TEXT = "def main(table):\n    return frobnicate_qu"

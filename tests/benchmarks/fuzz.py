@@ -347,13 +347,13 @@ class Documents(RuleBasedStateMachine):
         return f"it holds old texts of {old}" if old else ""
 
     @rule(lines=st.integers(-1, 25), confidence=st.sampled_from([0, 0.5, "x", None]),
-          memory=st.sampled_from([True, True, False]))  # fmt: skip
-    def configure(self, lines: int, confidence: object, memory: bool) -> None:
+          memory=st.sampled_from(["project", "project", "off"]))  # fmt: skip
+    def configure(self, lines: int, confidence: object, memory: str) -> None:
         self._count()
         self._configure(maxLines=lines, confidence=confidence, memory=memory)
 
     def _configure(self, **changed: object) -> None:
-        self.remembers = bool(changed["memory"])
+        self.remembers = changed["memory"] == "project"
         self.server.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": {**OPTIONS, **changed}}})
         self.server.heard.clear()
 
