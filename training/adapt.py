@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from bisect import bisect_right
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,8 @@ from training.tokenizer import TokenizerConfig
 EPOCHS = 3  # at most: small projects are learned by heart after that
 BATCH, SEQUENCE = 4, 512
 MOST_FORGOTTEN = 0.03  # of the bits per byte of general code
-SHARES = (1.0, 0.8, 0.6, 0.4, 0.2)  # of the new weights in the mixture with the old ones
 OPTIMIZER = OptimizerConfig(
-    learning_rate=1e-3, matrix_learning_rate=8e-3, weight_decay=0.0, warmup_steps=10, decay_share=0.7
+    learning_rate=5e-4, matrix_learning_rate=5e-3, weight_decay=0.0, warmup_steps=10, decay_share=0.7
 )
 NEXT_TO_THE_MODEL = (format.GATE,)  # what belongs to a model and is not made here
 MODEL = ("lineahead", "model")  # the bundled one, in the installed package
@@ -98,8 +98,8 @@ def adapt(folders: list[Path], model: Path, into: Path, options: argparse.Namesp
 
 
 def _blend(model: Path, learned: Path, into: Path, general: list[Path], most: float) -> float:
-    """Mix the weights of before and after, with the largest share of the new ones at which general code costs at most
-    `most` bits per byte; returns that share, 0 where there is none.
+    """Mix the weights of before and after, with the largest share of the new ones, in tenths, at which general code
+    costs at most `most` bits per byte; returns that share, 0 where there is none.
 
     Straight between two such checkpoints most of what is new comes early, and most of what is forgotten late
     (Wortsman et al., Robust fine-tuning of zero-shot models, 2022).
@@ -111,13 +111,17 @@ def _blend(model: Path, learned: Path, into: Path, general: list[Path], most: fl
             shutil.copyfile(model / name, into / name)
     old, opened = checkpoint.load(model).model.state_dict(), checkpoint.load(learned)
     new = {name: tensor.clone() for name, tensor in opened.model.state_dict().items()}
-    for share in SHARES:
-        opened.model.load_state_dict({name: torch.lerp(old[name], new[name], share) for name in new})
-        if _bits(opened, general) <= most:
-            checkpoint.save_weights(into, opened.model, torch.bfloat16)
-            export.export(into)
-            return share
-    return 0.0
+
+    def forgets(tenths: int) -> float:
+        opened.model.load_state_dict({name: torch.lerp(old[name], new[name], tenths / 10) for name in new})
+        return _bits(opened, general)
+
+    tenths = bisect_right(range(1, 11), most, key=forgets)  # the more of the new weights, the more is forgotten
+    if tenths:
+        forgets(tenths)
+        checkpoint.save_weights(into, opened.model, torch.bfloat16)
+        export.export(into)
+    return tenths / 10
 
 
 def _prepare(code: OwnCode, opened: Checkpoint, model: Path, work: Path) -> Dataset:
