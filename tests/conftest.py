@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 from tokenizers import ByteLevelBPETokenizer
 
 from training import export, loop, run
@@ -41,8 +42,13 @@ PACKAGES = ("json", "logging", "email")  # of the standard library: real code, a
 
 
 def pytest_configure() -> None:
-    """Let PyTorch take one thread: for models this small the others only wait, and count as CPU time while they do."""
+    """Let PyTorch take one thread: for models this small the others only wait, and count as CPU time while they do.
+
+    Nor is any test of properties held to a time.
+    """
     torch.set_num_threads(1)
+    settings.register_profile("patient", deadline=None)  # the machine may be busy
+    settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

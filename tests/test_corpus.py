@@ -194,7 +194,7 @@ def test_an_empty_corpus_says_what_became_of_it(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_corpus_on_one_side_of_the_split_is_an_error_with_advice(repositories: Path) -> None:
-    with pytest.raises(InputError, match=r'all 3 documents .* corpus\.split = "stream"'):
+    with pytest.raises(InputError, match=r'all 3 documents .* corpus\.split = "file"'):
         list(read_documents(settings(repositories / "project00")))
     config = CorpusConfig(sources=(str(repositories / "project00"),), validation_share=0.0)
     assert len(list(read_documents(config))) == 3

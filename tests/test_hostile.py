@@ -83,7 +83,7 @@ def test_it_does_no_harm(hostile: Hostile, tmp_path: Path, capsys: pytest.Captur
         assert client.close() == 0
     finally:
         client.kill(wait=client.process.poll() is not None)
-    assert slowest < 5, f"a completion waited for {slowest:.1f} s"
+    assert slowest < 60, f"a completion waited for {slowest:.1f} s"
     assert not hostile.executed.exists(), hostile.executed.read_text()
     assert list(home.iterdir()) == []
     if trace.exists():

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from lineahead.engine.open import BUNDLED_MODEL, load_engine
 from lineahead.memory.files import read_folders
 from lineahead.memory.memory import NO_MEMORY, ProjectMemory
 from lineahead.place import Place
+from training.format import GATE, HASHES, JUDGEMENT
 
 CODE = """import os
 
@@ -123,3 +125,38 @@ def test_a_folder_without_code_is_an_error(
         (tmp_path / "a.py").write_text(content)
     assert main([str(tmp_path), "--places", "2"]) == 2
     assert "expected Python files with code" in capsys.readouterr().err
+
+
+PROJECTS = {
+    "one file": {"a.py": CODE},
+    "one line": {"a.py": "value = compute(first, second, third)\n"},
+    "one line without an end": {"a.py": "value = compute(first, second, third)"},
+    "near copies": {f"copy_{number}.py": CODE.replace("folder", f"folder_{number}") for number in range(60)},
+    "more than is kept": {f"large_{number}.py": CODE * 1_800 for number in range(36)},
+    "no names": {"a.py": "[[[[1]]]]\n" * 50},
+    "another alphabet": {"a.py": "größe = 'Straße'  # 通り\nprint(größe)\n"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("project", PROJECTS)
+def test_projects_of_all_kinds(project: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in PROJECTS[project].items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert main([str(tmp_path), "--places", "3", "--against", "lookup"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("| exact, asked for |") == 2
+    assert "inside: won" in shown
+
+
+@pytest.mark.parametrize("damaged", [JUDGEMENT, GATE])
+def test_numbers_of_another_model_are_told(
+    damaged: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(BUNDLED_MODEL, model, ignore=shutil.ignore_patterns(HASHES))
+    (model / damaged).write_text('{"format_version": 0}')
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "a.py").write_text(CODE)
+    assert main([str(tmp_path / "code"), "--places", "2", "--model", str(model)]) == 0
+    assert f"{model / damaged}: expected" in capsys.readouterr().err

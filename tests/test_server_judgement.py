@@ -185,3 +185,17 @@ def test_the_last_letters_of_a_name_are_no_gain() -> None:
         assert (gain(End(text, -0.01, False, 0.0, False), 0.99, 0.25) > 0) == worth, text
     assert gain(End("x", -0.01, True, 0.0, False), 0.99, 0.25) > 0, "with it, the line is whole"
     assert LEAST_OF_A_WORD == 4
+
+
+def test_a_bracket_that_stays_open_does_not_hide_the_name_before_it() -> None:
+    tokens = Candidate(b"frobnicate_widget(alpha, beta, 3)", ((18, -0.1), (25, -0.2), (31, -0.3), (33, -1.8)), True)
+    found = {end.text: end.log_probability for end in ends(Place("x = ", 4), tokens)}
+    assert found == {"frobnicate_widget": -0.1, "frobnicate_widget(alpha, beta, 3)": -1.8}
+
+
+def test_names_that_are_typed_are_not_awaited_any_more() -> None:
+    place = cursor("def f(basket):\n    total = basket.‸\n    return count\n")
+    assert awaited(place) == Awaited(("count",), ("basket",))
+    found = named(Evidence(place, "", [], awaited(place)).features(End("size", -1.0, False, 0.0, False)))
+    assert "lacks the nearest unused name" not in found
+    assert "lacks the first undefined name" in found

@@ -8,8 +8,8 @@ import pytest
 from raw_client import SERVER, RawClient
 
 from lineahead.lsp.statistics import Day, Offered, Statistics
+from lineahead.memory.description import left_out
 from lineahead.memory.files import MOST_BYTES
-from lineahead.memory.left_out import left_out
 from lineahead.reasons import Reason
 from lineahead.suggest.policy import Answer
 

@@ -5,15 +5,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from lsprotocol import types
 from raw_client import RawClient
+from scripted_engine import small_vocabulary
 
+from lineahead.lsp.handlers import create_server
 from lineahead.memory.memory import ProjectMemory, unfinished
+from lineahead.place import Place
 
 TWIN = "def {name}(path):\n    os.makedirs(path)\n    return frobnicate_quuxly(path)\n\n\n"
 ABOVE = "import os\n\n\n" + TWIN.format(name="a_folder") + "def mine(path):\n    os.makedirs(path)\n"
 BELOW = "\n\n\ndef last(path):\n    return path\n"
 TYPED = "    return frobnicate_"
 LINE = ABOVE.count("\n")
+VOCABULARY = small_vocabulary()
 CELL = "vscode-notebook-cell:/work.ipynb#a"
 
 
@@ -51,21 +56,21 @@ def in_a_cell(client: RawClient, text: str) -> None:
         )
 
 
-def go_on(client: RawClient, typed: str = "qu") -> list[str]:
+def go_on(client: RawClient) -> list[str]:
     """What the server makes of the half-written word at the same place of another document."""
     uri, text = "file:///asking.py", ABOVE[: len("import os\n\n\n")] + "def mine(path):\n    os.makedirs(path)\n"
-    client.open(uri, text + TYPED + typed)
-    texts = client.ghost(uri, text.count("\n"), len(TYPED + typed))
+    client.open(uri, text + TYPED + "qu")
+    texts = client.ghost(uri, text.count("\n"), len(TYPED + "qu"))
     client.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
     return texts
 
 
-def becomes(client: RawClient, right: Callable[[list[str]], bool], typed: str = "qu") -> None:
-    deadline, texts = time.monotonic() + 60, go_on(client, typed)
+def becomes(client: RawClient, right: Callable[[list[str]], bool]) -> None:
+    deadline, texts = time.monotonic() + 60, go_on(client)
     while not right(texts):
         assert time.monotonic() < deadline, texts
         time.sleep(0.05)
-        texts = go_on(client, typed)
+        texts = go_on(client)
 
 
 def known(texts: list[str]) -> bool:
@@ -97,24 +102,38 @@ def test_saved_while_it_is_half_written(client: RawClient, tmp_path: Path) -> No
         time.sleep(0.05)
 
 
-@pytest.mark.slow
-def test_a_line_that_the_cursor_has_left_is_whole(client: RawClient) -> None:
-    uri = "file:///elsewhere/written.py"
-    in_a_document(client, uri, "quartz")
-    becomes(client, known)
-    assert not any(text.startswith("rtz") for text in go_on(client, "qua"))
-    client.ghost(uri, LINE + 4, len("    return path"))  # the person is elsewhere, and happy with that line
-    becomes(client, lambda texts: texts == ["rtz"], "qua")
+def followers(memory: ProjectMemory, text: str) -> set[bytes]:
+    """The tokens that followed the end of a text anywhere."""
+    tokens = VOCABULARY.encode(text)
+    contexts = memory.contexts(Place("", 0, path="asking.py"), VOCABULARY)(tokens)
+    longest = list(contexts)[-1:]
+    return {VOCABULARY.token_bytes[token] for context in longest for token in context.token_ids}
 
 
-@pytest.mark.slow
-def test_a_line_that_ends_in_a_line_break_is_whole(client: RawClient) -> None:
-    in_a_document(client, "file:///elsewhere/written.py", "quartz")
-    becomes(client, known)
-    assert not any(text.startswith("rtz") for text in go_on(client, "qua"))
-    document = {"uri": "file:///elsewhere/written.py", "version": 9}
-    client.tell("textDocument/didChange", {"textDocument": document, "contentChanges": change("\n", len("quartz"))})
-    becomes(client, lambda texts: texts == ["rtz"], "qua")
+def test_the_end_of_a_line_is_recalled_once_it_is_whole() -> None:
+    memory = ProjectMemory()
+    for written, ends in ((LINE, False), (LINE - 1, True), (None, True), (LINE, False)):
+        memory.remember("written.py", ABOVE + TYPED + "qu" + BELOW, written)
+        memory.index(VOCABULARY)
+        assert any(token.startswith(b"\n") for token in followers(memory, TYPED + "qu")) == ends, written
+
+
+def test_a_line_is_whole_that_the_cursor_has_left_or_that_a_line_break_ends() -> None:
+    project = create_server(lambda _: pytest.fail("no model is asked for")).project
+    first, second = types.Position(3, 4), types.Position(7, 0)
+    typing = [types.TextDocumentContentChangePartial(types.Range(first, first), "qu")]
+    project.wrote("file:///a%20b.py", typing)
+    project.stands_at("file:///a b.py", 3)
+    project.stands_at("file:///other.py", 9)
+    assert project._written == {"file:///a b.py": 3}
+    project.stands_at("file:///a b.py", 4)
+    assert project._written == {}
+    project.wrote(
+        "file:///a.py", [*typing, types.TextDocumentContentChangePartial(types.Range(second, second), "\r\n\r")]
+    )
+    assert project._written == {"file:///a.py": 9}
+    project.wrote("file:///a.py", [types.TextDocumentContentChangeWholeDocument("x")])
+    assert project._written == {}
 
 
 @pytest.mark.parametrize(

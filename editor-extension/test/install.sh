@@ -8,6 +8,7 @@ mkdir -p "$editors"
 
 packages=()
 command -v chromium >/dev/null || packages+=(chromium)
+command -v strace >/dev/null || packages+=(strace) # what the hostile repository has done
 command -v emacs >/dev/null || packages+=(emacs-nox)
 [[ -d /usr/share/emacs/site-lisp/elpa-src || -d /usr/share/emacs/site-lisp/elpa ]] || packages+=(elpa-eglot)
 [[ -d /usr/share/vim-ale ]] || packages+=(vim vim-ale)

@@ -274,7 +274,7 @@ describe("VS Code", { timeout: 400_000 }, () => {
     assert.equal(await code.ghost(), "");
     await code.menu("Switch on for python");
     await code.waitForStatus("ready");
-    await code.open("toggled.py", `${IMPORT}‸\n`);
+    await code.open("switched.py", `${IMPORT}‸\n`);
     await code.type("except ");
     await code.waitForGhost();
   });
@@ -384,6 +384,7 @@ describe("VS Code", { timeout: 400_000 }, () => {
       "editor.autoClosingBrackets": "never",
       "editor.quickSuggestions": "off",
       "editor.formatOnType": false,
+      "lineahead.showAfter": 0, // what is measured is the way, not the rest before it
     });
     await code.open("quick.py", "‸\n");
     await code.page.evaluate(() => {

@@ -58,7 +58,8 @@ const freePort = () =>
   });
 
 /**
- * A workbench in a clean profile; `installed` says whether its settings name a Python that has the server.
+ * A workbench in a clean profile; `installed` says whether its settings name a Python that has the server, `workspace`
+ * which folder is opened instead of an empty one, `tracer` what runs that Python.
  * A start that fails is tried once more; nothing else is.
  */
 export async function startWorkbench(name, options = {}) {
@@ -75,21 +76,21 @@ export async function startWorkbench(name, options = {}) {
 }
 
 /** `leave` takes what ends the programs that were started. */
-async function start(name, { installed = true, environment = {} }, leave) {
+async function start(name, { installed = true, environment = {}, workspace, settings = {}, tracer = "" }, leave) {
   const folder = join(OUT, name);
   rmSync(folder, { recursive: true, force: true });
   const paths = {
-    workspace: join(folder, "project"),
+    workspace: workspace ?? join(folder, "project"),
     profile: join(folder, "profile"),
     extensions: join(folder, "extensions"),
   };
   for (const path of [paths.workspace, paths.extensions, `${paths.profile}/User`, `${paths.profile}/Machine`]) {
     mkdirSync(path, { recursive: true });
   }
-  mkdirSync(join(paths.workspace, ".git")); // a project of its own: this repository's git ignores `out`
+  mkdirSync(join(paths.workspace, ".git"), { recursive: true }); // a project of its own: this repository's git ignores `out`
   const serverLog = join(folder, "server.log");
   const interpreter = join(folder, "python"); // the Python that has the server, with a copy of what it says
-  writeFileSync(interpreter, `#!/bin/bash\nexec "${PYTHON}" "$@" 2> >(exec tee -a "${serverLog}" >&2)\n`, {
+  writeFileSync(interpreter, `#!/bin/bash\nexec ${tracer} "${PYTHON}" "$@" 2> >(exec tee -a "${serverLog}" >&2)\n`, {
     mode: 0o755,
   });
   const named = installed ? { "lineahead.interpreter": interpreter } : {};
@@ -97,7 +98,7 @@ async function start(name, { installed = true, environment = {} }, leave) {
     writeFileSync(`${paths.profile}/User/settings.json`, JSON.stringify({ ...SETTINGS, ...settings }));
   const writeMachineSettings = (settings) =>
     writeFileSync(`${paths.profile}/Machine/settings.json`, JSON.stringify({ ...named, ...settings }));
-  writeSettings({});
+  writeSettings(settings);
   writeMachineSettings({});
   const env = {
     ...process.env,
@@ -250,9 +251,10 @@ async function start(name, { installed = true, environment = {} }, leave) {
       const before = text.slice(0, at).split("\n");
       writeFileSync(join(paths.workspace, file), text.replace("‸", ""));
       const [line, column] = [before.length, before.at(-1).length + 1];
-      const row = await pick(file);
+      await pick(file);
       await type(`:${line}:${column}`, 5);
-      await row.waitFor();
+      // Enter takes the row that has the focus, which may be another file's for a moment.
+      await page.locator(".quick-input-list .monaco-list-row.focused", { hasText: file }).waitFor();
       await press("Enter");
       if (tab) await page.locator(".tab.active", { hasText: file }).waitFor();
       await page.locator(".quick-input-widget").waitFor({ state: "hidden" });

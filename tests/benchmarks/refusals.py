@@ -23,7 +23,7 @@ from lineahead.suggest.ends import ends
 from lineahead.suggest.policy import refusal
 
 INCOMPLETE_INPUT = ast.PyCF_ONLY_AST | 0x4000
-BY_DESIGN = {"lone-closer", "repeat"}  # never suggested, true or not
+BY_DESIGN = {"lone-closer", "repeat", "secret", "invisible-characters"}  # never suggested, true or not
 
 
 class KnowsAll(NoMemory):
@@ -87,6 +87,7 @@ def main() -> None:
         if len(text) <= 300_000 and text.strip():
             texts.append(text)
     refused: Counter[str] = Counter()
+    by_design: Counter[str] = Counter()
     through = wrongs = cut = true_lines = 0
     times: list[float] = []
     show = options.show
@@ -108,7 +109,9 @@ def main() -> None:
         shown, reason, took = judged(place, body)
         times.append(took)
         cut += bool(shown) and shown != body
-        if reason and reason not in BY_DESIGN:
+        if reason in BY_DESIGN:
+            by_design[reason] += 1
+        elif reason:
             refused[reason] += 1
             if show > 0:
                 show -= 1
@@ -124,6 +127,7 @@ def main() -> None:
                 print(f"let through: {lines[number - 1].rstrip()[-60:]!r} ⏎ {indent + wrong!r}")
     times.sort()
     print(f"{true_lines} true lines of {len(texts)} files: {sum(refused.values())} refused, {dict(refused)}; {cut} cut")
+    print(f"refused by design: {dict(by_design)}")
     print(f"{wrongs} wrong lines: {through} let through whole ({through / max(1, wrongs):.1%})")
     print(f"a check: {statistics.median(times):.2f} ms in the median, {times[int(len(times) * 0.95)]:.2f} ms at p95")
 

@@ -17,6 +17,7 @@ from pygls.workspace import TextDocument
 from lineahead.engine.vocabulary import Vocabulary
 from lineahead.lsp.background import Background, show_progress
 from lineahead.lsp.requests import file_of, key_of, name_of, path_of
+from lineahead.memory.description import description
 from lineahead.memory.files import (
     forget_left_out,
     is_learnable,
@@ -25,7 +26,6 @@ from lineahead.memory.files import (
     read_folders,
     why_left_out,
 )
-from lineahead.memory.left_out import holdings
 from lineahead.memory.memory import NO_MEMORY, Memory, ProjectMemory
 from lineahead.memory.mixture import DEFAULT, Gate
 from lineahead.reasons import Reason
@@ -87,7 +87,7 @@ class Project:
             self._memory.gate = gate
 
     def switch(self, scope: str, exclude: tuple[str, ...] = ()) -> bool:
-        """Learn from no more than the setting `memory` says; returns whether there is something to `read` now."""
+        """Learn from what the settings `memory` and `exclude` say; returns whether there is something to `read`."""
         if (scope, exclude) == (self._scope, self.exclude):
             return False
         self._scope, self.exclude = scope, exclude
@@ -109,12 +109,10 @@ class Project:
     async def knowledge(self) -> dict[str, object]:
         """What the memory holds, and what of the folders it does not, for a person to read."""
         memory, vocabulary, exclude = self._memory, self._vocabulary(), self.exclude
-        if memory is None:
-            return {"memory": "off", "texts": [], "leftOut": []}
-        files = self._folders() if self._scope == "project" else []
-        work = self._background.submit(lambda: holdings(memory, vocabulary, files, exclude))
-        held = await asyncio.wrap_future(work)
-        return {"memory": self._scope, **held}
+        folders = self._folders() if self._scope == "project" else []
+        look = self._background.submit(lambda: description(memory, vocabulary, folders, exclude))
+        found = await asyncio.wrap_future(look)
+        return {"memory": self._scope, **found}
 
     def take_root(self) -> None:
         """Take the one folder of a client that knows no workspace folders as one of these: it can be removed, too."""
@@ -191,6 +189,8 @@ class Project:
         """Note at which line a document is being written: its end may be half a word."""
         if changes and isinstance(change := changes[-1], types.TextDocumentContentChangePartial):
             self._written[key_of(uri)] = change.range.start.line + sum(1 for _ in LINE_END.finditer(change.text))
+        else:  # all of it is new
+            self._written.pop(key_of(uri), None)
 
     def stands_at(self, uri: str, line: int) -> None:
         """Note where the cursor is: a line that it has left is whole."""

@@ -184,11 +184,7 @@ class LineaheadServer(Server):
         if asked is None or state in SILENT:
             return []
         _, answer = await self._answers.answer(
-            "candidates",
-            params.text_document.uri,
-            asked,
-            self.settings_of(params.text_document.uri),
-            self._engine,
+            "candidates", params.text_document.uri, asked, self.settings_of(params.text_document.uri), self._engine
         )
         return [{"text": shown.text, "confidence": round(shown.confidence, 4)} for shown in answer.suggestions]
 

@@ -1,4 +1,4 @@
-"""Text → tokens, by paragraphs that are kept: a change costs no more than its own."""
+"""Text → tokens, again and again: what was encoded before costs nothing."""
 
 import re
 import threading

@@ -38,12 +38,13 @@ def ends(place: Place, candidate: Candidate) -> list[End]:
     for text, (log_probability, whole) in found.items():
         inserted, fits = fitting(place, text, whole)
         cut = len(inserted) < len(text.rstrip())
-        if inserted.strip() and (whole or not cut):
-            known = fitted.get(inserted)
-            if known is None or (whole and fits and not known.whole):
-                sure = known.log_probability if known else log_probability
-                log_end = candidate.end if whole and fits else 0.0
-                fitted[inserted] = End(inserted, sure, whole and fits, log_end, fits and (whole or cut))
+        if cut and not fits:
+            inserted = _without_half(inserted, place.word_before)
+        known = fitted.get(inserted)
+        if inserted.strip() and (known is None or (whole and fits and not known.whole)):
+            sure = known.log_probability if known else log_probability
+            log_end = candidate.end if whole and fits else 0.0
+            fitted[inserted] = End(inserted, sure, whole and fits, log_end, fits and (whole or cut))
     return list(fitted.values())
 
 
@@ -58,5 +59,10 @@ def _beginning(candidate: Candidate, length: int, most: int, word: str) -> tuple
     if not whole and (not follows or follows == "_" or follows.isalnum()):
         text = WORD_END.sub("", text)  # no half word at the end
     if not whole:
-        text = HALF.sub("", word + text)[len(word) :]  # nor half an attribute, or half an expression
+        text = _without_half(text, word)
     return text, whole
+
+
+def _without_half(text: str, word: str) -> str:
+    """A text without half an attribute, or half an expression, at its end; `word` is typed before it."""
+    return HALF.sub("", word + text)[len(word) :]

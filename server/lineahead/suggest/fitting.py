@@ -12,7 +12,6 @@ from lineahead.syntax import MOST_OF_A_LINE, OPENING, indentation, state_at
 QUOTES = "\"'"
 QUOTE = re.compile(r"\"{3}|'{3}|[\"']")
 STRING_PREFIX = re.compile(r"\b[rbfuRBFU]{1,2}\Z")
-LONG_TEXT = re.compile(r"\s*[rRbBuUfF]{0,2}(?P<quote>\"{3}|'{3})(?:(?!(?P=quote))[^\\])*\Z")
 RUNAWAY = re.compile(r"([^\W\d_].{2,40}?|\W\w.{2,40}?)\1\1")  # a small model that says the same thing for ever
 LONE_NAME = re.compile(r"\s*\w+\s*")
 HALF = re.compile(  # what a statement goes on behind
@@ -104,9 +103,14 @@ def closed_part(before: str, line: str) -> str:
     >>> closed_part("for name in ", "sorted(sorted(")
     'sorted'
     """
+    return line[: next((start for _, start in left_open(before, line)), len(line))]
+
+
+def left_open(before: str, line: str) -> list[tuple[str, int]]:
+    """The brackets and quotes that a suggested line opens and does not close, and where in it they stand."""
     before = before[-MOST_OF_A_LINE:]
     text, index, quote = before + line, 0, ""
-    opened: list[tuple[str, int]] = []  # brackets and quotes that are open, and where they stand
+    opened: list[tuple[str, int]] = []
     while index < len(text):
         quoted = QUOTE.match(text, index)
         width = 1
@@ -127,22 +131,23 @@ def closed_part(before: str, line: str) -> str:
         elif opened and OPENING.get(text[index]) == opened[-1][0]:
             opened.pop()
         index += width
-    cut = next((start for _, start in opened if start >= len(before)), len(text))
-    return line[: cut - len(before)]
+    return [(mark, start - len(before)) for mark, start in opened if start >= len(before)]
 
 
 def may_stay_open(place: Place, line: str) -> bool:
-    """Whether a line that opens what it does not close may end there: in the only bracket that it leaves open, as
-    a line of its own between brackets, or as the first line of a text of several lines.
+    """Whether a line that opens what it does not close may end there: in a bracket, as a line of its own between
+    brackets, or as the first line of a text of several lines.
     """
-    if line.endswith(("(", "[", "{")):
-        return closed_part(place.line_before, line[:-1]) == line[:-1]
+    opened = left_open(place.line_before, line)
+    if any(mark in QUOTES for mark, _ in opened):
+        return False
+    if opened and line.endswith(tuple(OPENING.values())) and opened[-1][1] == len(line) - 1:
+        return True
     if place.line_before.strip() or place.in_comment_or_string:
         return False
-    if LONG_TEXT.match(line):
+    if opened and len(opened[0][0]) == 3 and not line[: opened[0][1]].strip():
         return True
-    state = state_at(place.text, place.line_start)
-    return bool(state.brackets) and not any(mark in line for mark in ('"""', "'''"))
+    return bool(state_at(place.text, place.line_start).brackets)
 
 
 def _is_apostrophe(text: str, index: int) -> bool:

@@ -68,6 +68,13 @@ class Evidence:
         return [line.strip() for line in lines if line.strip()]
 
     @cached_property
+    def _awaited(self) -> tuple[list[str], list[str]]:
+        """The names that are awaited and not typed yet."""
+        typed = set(NAME.findall(self.place.line_before.removesuffix(self.place.word_before)))
+        undefined, unused = ([name for name in names if name not in typed] for names in self.awaited)
+        return undefined, unused
+
+    @cached_property
     def _where(self) -> tuple[float, float, float]:
         typed = self.place.line_before
         return float(not typed.strip()), float(bool(self.place.word_before)), float(self.place.in_comment_or_string)
@@ -78,7 +85,7 @@ class Evidence:
         agreed = next((line for text, line in self.remembered if text.startswith(end.text)), None)
         other = None if agreed or not self.remembered else self.remembered[0][1]
         names = set(NAME.findall(self.place.word_before + end.text))
-        undefined, unused = self.awaited
+        undefined, unused = self._awaited
         whole = (self.place.line_before + end.text).strip() if end.whole else ""
         return (
             log_probability - math.log(-math.expm1(log_probability)),

@@ -1,4 +1,4 @@
-"""Which Python files of a project the memory does not hold, and why: for a person to read."""
+"""What the memory holds, and what of a project it does not, and why: for a person to read."""
 
 from itertools import islice
 from pathlib import Path
@@ -10,6 +10,22 @@ from lineahead.memory.memory import ProjectMemory
 from training import format
 
 MOST_NAMED = 200  # files: who wants to know of more looks at the first ones
+
+
+def description(
+    memory: ProjectMemory | None, vocabulary: Vocabulary | None, folders: list[Path], exclude: tuple[str, ...]
+) -> dict[str, list[dict[str, object]]]:
+    """The texts with their lengths, and what the folders have that is not among them, with the reasons."""
+    if memory is None:
+        return {"texts": [], "leftOut": []}
+    texts = memory.texts()
+    missing = left_out(folders, exclude, {name for name, _ in texts})
+    return {
+        "texts": [
+            {"name": name, "characters": len(text), "tokens": memory.tokens(text, vocabulary)} for name, text in texts
+        ],
+        "leftOut": [{"path": path, "why": why} for path, why in missing],
+    }
 
 
 def left_out(folders: list[Path], exclude: tuple[str, ...], known: set[str]) -> list[tuple[str, str]]:
