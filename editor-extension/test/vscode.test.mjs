@@ -25,7 +25,7 @@ function servers() {
   });
 }
 
-describe("VS Code", { timeout: 400_000 }, () => {
+describe("VS Code", { timeout: 900_000 }, () => {
   let code;
 
   before(async () => {
@@ -385,7 +385,7 @@ describe("VS Code", { timeout: 400_000 }, () => {
     await until("the cell to be saved", () => code.read("book.ipynb").includes("except ImportError:"));
   });
 
-  it("is quick: 50 suggestions, from the key to the paint", { timeout: 150_000 }, async (context) => {
+  it("is quick: 50 suggestions, from the key to the paint", { timeout: 300_000 }, async (context) => {
     code.writeMachineSettings({
       "editor.autoIndent": "none",
       "editor.autoClosingBrackets": "never",
@@ -431,7 +431,7 @@ describe("VS Code", { timeout: 400_000 }, () => {
     assert.ok(at(0.5) < 1000, found);
   });
 
-  it("is recorded", { timeout: 90_000 }, async () => {
+  it("is recorded", { timeout: 200_000 }, async () => {
     const frames = join(OUT, "frames");
     rmSync(frames, { recursive: true, force: true });
     mkdirSync(frames, { recursive: true });

@@ -38,7 +38,7 @@ const SETTINGS = {
 };
 
 /** Ask until the answer is true; an error that says what was waited for, and what was found last. */
-export async function until(what, ask, milliseconds = 15_000) {
+export async function until(what, ask, milliseconds = 60_000) {
   const end = Date.now() + milliseconds;
   let found;
   do {
@@ -236,7 +236,7 @@ async function start(name, { installed = true, environment = {}, workspace, sett
         }
         return [...lines.values()].join("\n").replaceAll("\u00a0", " ");
       }, GHOST),
-    waitForGhost: (milliseconds = 15_000) => until("ghost text", () => workbench.ghost(), milliseconds),
+    waitForGhost: (milliseconds = 60_000) => until("ghost text", () => workbench.ghost(), milliseconds),
     async save(file, want) {
       await press("Control+s");
       await until(`${file} to be saved as ${JSON.stringify(want)}`, () => read(file) === want || null, 5000).catch(
@@ -280,7 +280,7 @@ async function start(name, { installed = true, environment = {}, workspace, sett
       await page.locator(".quick-input-list .monaco-list-row", { hasText: label }).first().click();
     },
     notification: async () => (await page.locator(".notification-list-item-message").allTextContents()).join("\n"),
-    async waitForNotification(part, milliseconds = 15_000) {
+    async waitForNotification(part, milliseconds = 60_000) {
       return until(
         `a message with ${part}`,
         async () => ((await workbench.notification()).includes(part) ? workbench.notification() : ""),
