@@ -82,3 +82,16 @@ def test_a_folder_without_code_is_an_error(
         (tmp_path / "a.py").write_text(content)
     assert main([str(tmp_path)]) == 2
     assert "expected Python files with code" in capsys.readouterr().err
+
+
+def test_no_file_is_known_from_its_own_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = "frobnicated = quuxly(alpha_beta, gamma_delta, epsilon_zeta)\n"
+    (tmp_path / "alone.py").write_text("x = 1\n" + line)
+    monkeypatch.chdir(tmp_path)
+    typed = []
+    for path in (".", str(tmp_path)):
+        assert main([path, "--characters", "60", "--part", "60", "--pace", "0.01"]) == 0
+        typed.append(capsys.readouterr().out.partition("\n")[0])
+    assert typed[0] == typed[1], "a relative path finds no more than a whole one"

@@ -41,7 +41,7 @@ MOST_FORGOTTEN = 0.03  # of the bits per byte of general code
 OPTIMIZER = OptimizerConfig(
     learning_rate=5e-4, matrix_learning_rate=5e-3, weight_decay=0.0, warmup_steps=10, decay_share=0.7
 )
-NEXT_TO_THE_MODEL = (format.GATE,)  # what belongs to a model and is not made here
+NEXT_TO_THE_MODEL = (format.GATE, format.JUDGEMENT)  # numbers that belong to a model and are not made here
 MODEL = ("lineahead", "model")  # the bundled one, in the installed package
 
 

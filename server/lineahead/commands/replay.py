@@ -152,13 +152,14 @@ def main(arguments: list[str] | None = None) -> int:
         for told in filter(None, (problem, another)):
             print(told, file=sys.stderr)
         memory = ProjectMemory(gate)
-        read_folders([path if path.is_dir() else path.parent for path in options.paths], memory)
+        paths = [path.resolve() for path in options.paths]  # a place knows its own file by its whole path
+        read_folders([path if path.is_dir() else path.parent for path in paths], memory)
         memory.index(engine.vocabulary)
         typist = Typist(engine, memory, replace(Settings(), confidence=options.confidence), judges, options.pace)
         done = Typed()
-        for file, text, start, end in parts(options.paths, options.part, random.Random(options.seed)):
+        for file, text, start, end in parts(paths, options.part, random.Random(options.seed)):
             left = options.characters - done.characters
-            done += typist.type(text, str(file.resolve()), start, min(end, start + left))
+            done += typist.type(text, str(file), start, min(end, start + left))
             print(f"\r{done.characters:,} of {options.characters:,} characters", end="", file=sys.stderr, flush=True)
             if done.characters >= options.characters:
                 break
