@@ -30,7 +30,7 @@ def write(path: Path, content: str | bytes = "x = 1\n") -> Path:
 def learned(folder: Path, exclude: tuple[str, ...] = ()) -> set[str]:
     memory = ProjectMemory()
     read_folders([folder], memory, exclude)
-    return {Path(name).relative_to(folder).as_posix() for name, _ in memory._all()}
+    return {Path(name).relative_to(folder).as_posix() for name, _ in memory.texts()}
 
 
 def within(seconds: float, *arguments: object) -> set[str]:
@@ -62,7 +62,7 @@ def test_links_pipes_and_devices_are_neither_followed_nor_waited_for(tmp_path: P
     memory = ProjectMemory()
     names = ("own.py", "link.py", "zero.py", "loop.py", "pipe.py", "folder/other.py", "folder.py")
     read_files([project / name for name in names], [project], memory)  # as a client names them
-    assert [Path(name).name for name, _ in memory._all()] == ["own.py"]
+    assert [Path(name).name for name, _ in memory.texts()] == ["own.py"]
 
 
 @posix

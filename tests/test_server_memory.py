@@ -124,7 +124,7 @@ def test_the_memory_holds_no_more_than_its_cap(texts: list[tuple[str, str]]) -> 
         for name, text in texts:
             memory.remember(name, text)
             newest[name] = text
-        kept = dict(memory._all())
+        kept = dict(memory.texts())
         assert sum(map(len, kept.values())) <= 40
         assert all(newest[name] == text for name, text in kept.items())
 
@@ -175,10 +175,10 @@ def test_only_files_of_the_persons_own_are_read(tmp_path: Path) -> None:
     assert not is_written_here(tmp_path / "b" / "build" / "g.py", [tmp_path])
     memory = ProjectMemory()
     read_folders([tmp_path, tmp_path / "nowhere"], memory)
-    assert {Path(name).name for name, _ in memory._all()} == {"a.py", "c.py"}
+    assert {Path(name).name for name, _ in memory.texts()} == {"a.py", "c.py"}
     (tmp_path / "a.py").write_text("x = 1\nx.\n")
     read_file(tmp_path / "a.py", memory)
-    assert dict(memory._all())[str(tmp_path / "a.py")] == "x = 1\n", "half a line is nothing to learn from"
+    assert dict(memory.texts())[str(tmp_path / "a.py")] == "x = 1\n", "half a line is nothing to learn from"
     (tmp_path / "a.py").unlink()
     read_file(tmp_path / "a.py", memory)
     assert len(memory) == 1

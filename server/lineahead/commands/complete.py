@@ -7,15 +7,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from lineahead.commands.opened import learned, open_model
 from lineahead.engine.errors import ModelError
-from lineahead.engine.open import BUNDLED_MODEL, load_engine
-from lineahead.memory import mixture
-from lineahead.memory.files import read_folders
-from lineahead.memory.memory import ProjectMemory
+from lineahead.engine.open import BUNDLED_MODEL
 from lineahead.place import LINE, Place
 from lineahead.reasons import EXPLANATIONS
 from lineahead.settings import Settings
-from lineahead.suggest import judgement
 from lineahead.suggest.policy import complete
 
 DIM, RESET = "\x1b[2;3m", "\x1b[0m"
@@ -47,17 +44,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER", help="another checkpoint")
     options = parser.parse_args(arguments)
     try:
-        place, engine = read_place(options.where), load_engine(options.model)
+        place = read_place(options.where)
+        engine, gate, judges = open_model(options.model)
     except (ValueError, OSError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     colour = "NO_COLOR" not in os.environ and ("FORCE_COLOR" in os.environ or sys.stdout.isatty())
-    (gate, problem), (judges, another) = mixture.read(options.model), judgement.read(options.model)
-    for told in filter(None, (problem, another)):
-        print(told, file=sys.stderr)
-    memory = ProjectMemory(gate)
-    read_folders([Path(place.path).parent], memory)
-    memory.index(engine.vocabulary)
+    memory = learned([Path(place.path).parent], gate, engine.vocabulary)
     began = time.perf_counter()
     answer = complete(place, Settings(), engine, memory=memory, judgement=judges)
     milliseconds = 1000 * (time.perf_counter() - began)

@@ -14,15 +14,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from lineahead.commands.measures import KINDS, Outcome, draw, table
+from lineahead.commands.opened import learnable, learned, open_model
 from lineahead.engine.engine import Engine
 from lineahead.engine.errors import ModelError
-from lineahead.engine.open import BUNDLED_MODEL, load_engine
-from lineahead.memory import mixture
-from lineahead.memory.files import MOST_BYTES, is_learnable, read_folders
-from lineahead.memory.memory import NO_MEMORY, Memory, ProjectMemory
+from lineahead.engine.open import BUNDLED_MODEL
+from lineahead.memory.memory import NO_MEMORY, Memory
 from lineahead.place import LINE, Place
 from lineahead.settings import Settings
-from lineahead.suggest import judgement, prompt
+from lineahead.suggest import prompt
 from lineahead.suggest.judgement import Judgement
 from lineahead.suggest.policy import Suggestion, complete
 
@@ -34,10 +33,8 @@ def places_in(
 
     `only` names the files that count, where not all do.
     """
-    files = [path for path in sorted(folder.rglob("*.py")) if 0 < path.stat().st_size <= MOST_BYTES]
-    files = [path for path in files if only is None or path in only]
-    texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in files}
-    files = [path for path in files if is_learnable(path.name, texts[path])]
+    texts = learnable(path for path in sorted(folder.rglob("*.py")) if only is None or path in only)
+    files = list(texts)
     found: list[tuple[str, Place, str]] = []
     tries = 0
     while files and len(found) < 2 * count and (tries := tries + 1) < 100 * count:
@@ -77,7 +74,7 @@ def look_up(kind: str, place: Place, truth: str, engine: Engine, memory: Memory)
     before = place.text[: place.offset]
     asked = prompt.build(before, engine.vocabulary, engine.context_window_size, place.text[place.offset :])
     lines = memory.lines(place, engine.vocabulary, asked.token_ids, asked.required) if asked else []
-    texts = [b"".join(engine.vocabulary.token_bytes[token] for token in line.token_ids) for line in lines[:1]]
+    texts = [engine.vocabulary.spelling(line.token_ids) for line in lines[:1]]
     text = texts[0][len(asked.required) :].decode("utf-8", errors="replace") if texts and asked else ""
     shown = Suggestion(text, "", lines[0].seen / lines[0].of) if text.strip() else None
     return _outcome(kind, place, truth, text, shown, "", 1000 * (time.perf_counter() - began))
@@ -97,16 +94,11 @@ def _outcome(
 
 def evaluate(folders: list[Path], model: Path, options: argparse.Namespace, by: str = "project") -> list[Outcome]:
     """Judge the same places, whatever model and memory; `by` may be "none", without memory, or "lookup"."""
-    engine = load_engine(model)
-    (gate, problem), (judges, another) = mixture.read(model), judgement.read(model)
-    for told in filter(None, (problem, another)):
-        print(told, file=sys.stderr)
+    engine, gate, judges = open_model(model)
     outcomes: list[Outcome] = []
     settings = Settings(confidence=options.confidence)
     for folder in folders:
-        known = ProjectMemory(gate)
-        read_folders([folder], known)
-        known.index(engine.vocabulary)
+        known = learned([folder], gate, engine.vocabulary)
         places = places_in(folder, options.places, options.typing, random.Random(options.seed), _only(options.only))
         for kind, place, truth in places:
             memory = known if by == "project" else NO_MEMORY

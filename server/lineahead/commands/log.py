@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from lineahead.commands.opened import open_model
 from lineahead.engine.errors import ModelError
-from lineahead.engine.open import BUNDLED_MODEL, load_engine
-from lineahead.suggest import judgement
+from lineahead.engine.open import BUNDLED_MODEL
 from lineahead.suggest.request_log import ask_again
 
 
@@ -18,7 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     count = changed = 0
     try:
-        for place, then, now in ask_again(options.log, load_engine(options.model), judgement.read(options.model)[0]):
+        engine, _, judges = open_model(options.model)
+        for place, then, now in ask_again(options.log, engine, judges):
             count += 1
             if then != now:
                 changed += 1

@@ -1,7 +1,6 @@
 """What came of many places, in numbers: shares, characters, calibration, with their intervals, and two pictures."""
 
 import random
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from lineahead.suggest.policy import ONE_WORD
+
 KINDS = ("inside", "start")
 LONG = 12  # characters: more than a name
 SAMPLES = 1000  # of the bootstrap
 BINS = 10  # of the calibration
-ONE_WORD = re.compile(r"\W*\w*")
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from lineahead.commands.opened import learnable, learned, open_model
 from lineahead.engine.engine import Engine
 from lineahead.engine.errors import ModelError
-from lineahead.engine.open import BUNDLED_MODEL, load_engine
-from lineahead.memory import mixture
-from lineahead.memory.files import MOST_BYTES, is_learnable, read_folders
-from lineahead.memory.memory import Memory, ProjectMemory
+from lineahead.engine.open import BUNDLED_MODEL
+from lineahead.memory.memory import Memory
 from lineahead.place import Place
 from lineahead.settings import Settings
-from lineahead.suggest import judgement
 from lineahead.suggest.judgement import Judgement
 from lineahead.suggest.policy import Answer, complete
 from lineahead.suggest.reuse import reuse
@@ -108,10 +106,8 @@ class Typist:
 
 def parts(paths: list[Path], keys: int, choose: random.Random) -> Iterator[tuple[Path, str, int, int]]:
     """Random parts of Python files, of as many characters each as one types in some minutes."""
-    files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))]
-    files = [file for file in files if 0 < file.stat().st_size <= MOST_BYTES]
-    texts = {file: file.read_text(encoding="utf-8", errors="replace") for file in files}
-    files = [file for file in texts if is_learnable(file.name, texts[file])]
+    texts = learnable(file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.py"))))
+    files = list(texts)
     while files:
         text = texts[file := choose.choice(files)].replace("\r\n", "\n")
         start = text.rfind("\n", 0, choose.randrange(len(text))) + 1
@@ -147,14 +143,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.characters < 1 or options.part < 1 or options.pace <= 0:
         parser.error("--characters and --part: expected at least 1; --pace: expected more than 0")
     try:
-        engine = load_engine(options.model)
-        (gate, problem), (judges, another) = mixture.read(options.model), judgement.read(options.model)
-        for told in filter(None, (problem, another)):
-            print(told, file=sys.stderr)
-        memory = ProjectMemory(gate)
+        engine, gate, judges = open_model(options.model)
         paths = [path.resolve() for path in options.paths]  # a place knows its own file by its whole path
-        read_folders([path if path.is_dir() else path.parent for path in paths], memory)
-        memory.index(engine.vocabulary)
+        memory = learned([path if path.is_dir() else path.parent for path in paths], gate, engine.vocabulary)
         typist = Typist(engine, memory, replace(Settings(), confidence=options.confidence), judges, options.pace)
         done = Typed()
         for file, text, start, end in parts(paths, options.part, random.Random(options.seed)):

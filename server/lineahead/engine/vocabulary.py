@@ -1,7 +1,7 @@
 """A model's tokens: text → token ids, the bytes of each token, and which tokens fit bytes that are given."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +44,10 @@ class Vocabulary:
         self._order = np.array(order, dtype=np.int64)
         self._last_break = np.array([max(token.rfind(b"\n"), token.rfind(b"\r")) for token in self._sorted])
         self._token_of = dict(zip(self._sorted, order, strict=True))
+
+    def spelling(self, token_ids: Iterable[int]) -> bytes:
+        """The bytes of some tokens together."""
+        return b"".join(self.token_bytes[token] for token in token_ids)
 
     def compatible(self, required: bytes) -> NDArray[np.int64]:
         """The tokens that start with `required`, or that it starts with; none that adds a line break to it.

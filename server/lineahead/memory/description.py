@@ -50,20 +50,6 @@ def left_out(folders: list[Path], exclude: tuple[str, ...], known: set[str]) -> 
     return sorted(found)[:MOST_NAMED]
 
 
-def holdings(
-    memory: ProjectMemory, vocabulary: Vocabulary | None, folders: list[Path], exclude: tuple[str, ...]
-) -> dict[str, object]:
-    """What a memory holds, and what of some folders it does not, as it goes to a client."""
-    texts = memory.texts()
-    missing = left_out(folders, exclude, {name for name, _ in texts})
-    return {
-        "texts": [
-            {"name": name, "characters": len(text), "tokens": memory.tokens(text, vocabulary)} for name, text in texts
-        ],
-        "leftOut": [{"path": path, "why": why} for path, why in missing],
-    }
-
-
 def _why_not_entered(folder: Path, ignored: Ignored, exclude: tuple[str, ...]) -> str:
     if not format.holds_own_code(folder):
         return "a folder of installed or generated code"

@@ -47,8 +47,7 @@ def lines(
     for length in sorted(found, reverse=True):
         total = found[length].total()
         for token_ids, seen in found[length].most_common(MOST_LINES):
-            text = b"".join(vocabulary.token_bytes[token] for token in token_ids)
-            chosen.setdefault(text, Line(token_ids, LENGTHS[length], seen, total))
+            chosen.setdefault(vocabulary.spelling(token_ids), Line(token_ids, LENGTHS[length], seen, total))
         if len(chosen) >= MOST_LINES:
             break
     return list(chosen.values())[:MOST_LINES]
@@ -72,6 +71,4 @@ def _line(tokens: NDArray[np.int32], position: int, required: bytes, vocabulary:
         line.append(token)
     else:
         return None  # too long, or the end of everything
-    return (
-        tuple(line) if not left and sum(len(vocabulary.token_bytes[token]) for token in line) > len(required) else None
-    )
+    return tuple(line) if not left and len(vocabulary.spelling(line)) > len(required) else None

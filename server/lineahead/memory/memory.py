@@ -160,7 +160,8 @@ class ProjectMemory:
 
     def texts(self) -> list[tuple[str, str]]:
         """All texts by name, the latest ones first."""
-        return self._all()
+        with self._lock:
+            return list(reversed(self._texts.items()))
 
     def tokens(self, text: str, vocabulary: Vocabulary | None) -> int:
         """How many tokens a text has; 0 without a vocabulary."""
@@ -179,14 +180,10 @@ class ProjectMemory:
     def __len__(self) -> int:
         return len(self._texts)
 
-    def _all(self) -> list[tuple[str, str]]:
-        with self._lock:
-            return list(reversed(self._texts.items()))
-
     def knows(self, word: str) -> bool:
         """See `Memory.knows`."""
         whole = re.compile(rf"\b{re.escape(word)}\b")
-        return any(word in text and whole.search(text) for _, text in self._all())
+        return any(word in text and whole.search(text) for _, text in self.texts())
 
     def exports(self, module: str, importer: str) -> frozenset[str] | None:
         """See `Memory.exports`."""

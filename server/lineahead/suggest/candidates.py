@@ -57,7 +57,7 @@ class Writer:
 
     def spelled(self, line: Line) -> str:
         """What a line that stood there before adds to the text."""
-        text = b"".join(self.engine.vocabulary.token_bytes[token] for token in line.token_ids)
+        text = self.engine.vocabulary.spelling(line.token_ids)
         return text[len(self.asked.required) :].decode("utf-8", errors="replace")
 
     def again(self, line: Line) -> Candidate:

@@ -131,15 +131,16 @@ class Judgement:
         return sum(map(float.__mul__, self.line, features))
 
 
-def _only(**weights: float) -> tuple[float, ...]:
-    names = {"odds": 0, "log_probability": 1, "log_end": 10}
-    found = [0.0] * len(FEATURES)
-    for name, weight in weights.items():
-        found[names[name]] = weight
-    return tuple(found)
+def _only(*features: str) -> tuple[float, ...]:
+    """The weights of a model that looks at some features alone."""
+    return tuple(float(name in features) for name in FEATURES)
 
 
-DEFAULT = Judgement(0.0, _only(odds=1.0), _only(log_probability=1.0, log_end=1.0))
+DEFAULT = Judgement(
+    0.0,
+    _only("log odds of the model's probability"),
+    _only("log of the model's probability", "log of the model's probability of that end"),
+)
 
 
 def read(folder: Path) -> tuple[Judgement, str]:
