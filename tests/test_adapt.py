@@ -12,6 +12,7 @@ from small_models import small_tokenizer
 
 from lineahead.engine.open import load_engine
 from lineahead.memory import mixture
+from lineahead.suggest import judgement
 from training import adapt, checkpoint, format, loop, own_code, run
 from training.corpus import packages
 from training.errors import InputError
@@ -80,6 +81,7 @@ def model(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "tiny"
     shutil.copytree(tiny_run, folder)
     mixture.write(folder, mixture.DEFAULT, "for a test")
+    judgement.write(folder, judgement.DEFAULT, "for a test")
     return folder
 
 
@@ -98,7 +100,7 @@ def test_a_model_that_knows_the_project_is_left_whole(
     into = project / ".lineahead" / "model"
     left = {path.name for path in into.iterdir()}
     model_files = {"config.json", "model.safetensors", "model.onnx", "tokenizer.json", "tokenizer_config.json"}
-    model_files |= {"hashes.json", "memory.json", "README.md", "provenance.json"}
+    model_files |= {"hashes.json", "memory.json", "judgement.json", "README.md", "provenance.json"}
     assert left == model_files | {"metrics.jsonl", "loss-curve.png", ".gitignore"}
     assert format.damaged(into) == []
     assert load_engine(into).context_window_size == 64
