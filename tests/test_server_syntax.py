@@ -13,10 +13,13 @@ from small_models import SOURCE
 from lineahead import syntax
 from lineahead.grammar import Verdict, verdict
 from lineahead.memory.files import is_learnable
-from lineahead.memory.memory import NO_MEMORY
+from lineahead.memory.memory import NO_MEMORY, NoMemory
 from lineahead.place import Place
 from lineahead.settings import Settings
+from lineahead.suggest.awaited import awaited
+from lineahead.suggest.candidates import Candidate
 from lineahead.suggest.checks import objection
+from lineahead.suggest.ends import ends
 from lineahead.suggest.fitting import closed_part, fitting
 from lineahead.suggest.names import unknown_names
 from lineahead.suggest.prompt import IMPORT
@@ -131,11 +134,29 @@ HOSTILE = {
     "deeper and deeper": "".join(" " * column + "if x:\n" for column in range(1_000)),
     "decorators": "@a\n" * 100_000,
     "else": "else:\n" * 100_000,
+    "lambdas": "lambda x, " * 100_000,
+    "annotations": "self: " * 100_000,
+    "functions": "def f(" * 100_000,
+    "a long import": "from os import " + "a" * 200_000,
+    "many imports": "from os import a b, " * 50_000,
+    "operators": "=" * 1_000_000,
 }
+
+
+class KnowsOs(NoMemory):
+    def exports(self, _module: str, _importer: str) -> frozenset[str] | None:
+        return frozenset({"path"})
+
+
+KNOWS_OS = KnowsOs()
 ASKED: dict[str, Callable[[Place], object]] = {
     "in_comment_or_string": lambda place: place.in_comment_or_string,
     "silence": lambda place: silence(place, Settings()),
     "objection": lambda place: objection(place, "value = other(1)", True, NO_MEMORY),
+    "self": lambda place: objection(place, "self.other(1)", True, NO_MEMORY),
+    "an import": lambda place: objection(place, " other", True, KNOWS_OS),
+    "awaited": awaited,
+    "ends": lambda place: ends(place, Candidate(b"= " * 60, tuple((end, -0.1) for end in range(1, 121)), True)),
     "fitting": lambda place: fitting(place, "value = other(\n", True),
     "closed_part": lambda place: closed_part(place.line_before, "value = other("),
     "word_before": lambda place: place.word_before,

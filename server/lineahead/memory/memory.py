@@ -66,8 +66,9 @@ class NoMemory:
         """No word is known."""
         return False
 
-    def exports(self, _module: str, _importer: str) -> None:
+    def exports(self, _module: str, _importer: str) -> frozenset[str] | None:
         """No module is known."""
+        return None
 
 
 NO_MEMORY = NoMemory()

@@ -12,7 +12,7 @@ from lineahead.syntax import COMMENT_OR_STRING, MOST_OF_A_LINE, functions, inden
 
 IMPORT = re.compile(r"(?:^|[;:])\s*from\s+(?P<module>[\w.]+)\s+import\s+\(?(?P<names>[\w\s,]*)\Z")
 PARAMETERS = re.compile(r"def\s+\w+[^(]{0,200}\((?:[^()]|\([^()]*\))*")
-IMPORTED = re.compile(r"(\w+)(?:\s+as\s+\w+)?\s*(?:,|\Z)")
+IMPORTED = re.compile(r"\b(\w++)(?:\s+as\s+\w++)?+\s*+(?:,|\Z)")
 MOST_SEARCHED = 200_000  # characters before and after the cursor
 OF_A_METHOD = frozenset({"self", "cls"})  # they stand in any file, and mean something in some places only
 WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
@@ -50,7 +50,10 @@ def is_bound(place: Place, line: str, name: str) -> bool:
     """Whether a function around a line has an argument of this name, or anything else in the text binds it."""
     arguments = map(PARAMETERS.search, [line, *functions(place.text, place.line_start, line)])
     near = (place.context + place.before)[-MOST_SEARCHED:] + place.after[:MOST_SEARCHED]
-    bound = rf"\b{name}\s*(?::[^\n=]*)?=(?!=)|\b(?:as|for|import)\s+{name}\b|\blambda\b[^:\n]*\b{name}\b"
+    # How far is bounded, or a long line of such beginnings would be read once for each.
+    bound = (
+        rf"\b{name}\s*+(?::[^\n=]{{0,200}})?=(?!=)|\b(?:as|for|import)\s+{name}\b|\blambda\b[^:\n]{{0,200}}\b{name}\b"
+    )
     return any(found and re.search(rf"\b{name}\b", found[0]) for found in arguments) or bool(
         re.search(bound, f"{near}\n{line}")
     )
@@ -59,7 +62,7 @@ def is_bound(place: Place, line: str, name: str) -> bool:
 def missing_imports(place: Place, inserted: str, memory: Memory) -> set[str]:
     """Names that a suggestion imports from a module of the project which has no such names."""
     line = place.line_before + inserted.partition("\n")[0]
-    found = IMPORT.search(line.rstrip(") ")) if "import" in line else None
+    found = IMPORT.search(line.rstrip(") ")) if "import" in line and len(line) <= MOST_OF_A_LINE else None
     if found is None:
         return set()
     typed = len(place.line_before) - len(place.word_before)
