@@ -11,6 +11,7 @@ from scripted_engine import ScriptedEngine
 from small_models import SOURCE
 
 from lineahead.engine.engine import Engine, Token
+from lineahead.memory.memory import ProjectMemory
 from lineahead.place import Place
 from lineahead.settings import Settings
 from lineahead.suggest.candidates import MAX_BYTES
@@ -164,6 +165,24 @@ def test_brackets_and_quotes_that_stay_open_are_not_suggested(before: str, line:
 
 
 @pytest.mark.parametrize(
+    ("before", "line", "shown"),
+    [
+        ('def f():\n    """Say it.\n    ', '"""', '"""'),
+        ("text = '''\n", "it ends.'''", "it ends.'''"),
+        ('def f():\n    """Say it.\n\n    To say it (and you ', "should do so before any,", "should do so before any,"),
+        ('def f():\n    """Say it.\n\n    Do ', "not say 'it\"s", "not say 'it\"s"),
+        ('f("""\n    text""", ', "other(1)", "other(1)"),
+        ('f("""\n    text""", ', "yes + other(1", "yes + other"),
+        ('f("""\n    text', '""", yes + other(1', '""", yes + other'),
+    ],
+)
+def test_a_text_that_began_above_may_be_gone_on_with_and_closed(before: str, line: str, shown: str) -> None:
+    suggestion = complete_line(before, len(before), ScriptedEngine(line + "\n"))
+    assert suggestion
+    assert suggestion.text == shown
+
+
+@pytest.mark.parametrize(
     ("before", "line", "after", "repeats"),
     [
         ("    x.", "clear()", "\n\n    x.clear()\n", True),
@@ -179,3 +198,28 @@ def test_a_repeat_of_the_lines_around_is_not_suggested(before: str, line: str, a
     assert repeats_neighbours(before + after, len(before), line) == repeats
     shown = complete_line(before + after, len(before), ScriptedEngine(line + "\n"))
     assert (shown is None) == repeats
+
+
+BLOCK = "    shelf = open_shelf(name)\n    shelf.sort(by_title)\n    shelf.close(quietly)\n"
+BEGUN = "def tidy(name):\n    shelf = open_shelf(name)\n    "
+
+
+@pytest.mark.parametrize(
+    ("text", "below", "lines"),
+    [
+        (BEGUN, "", 2),
+        (BEGUN, "\n\n\ndef other():\n    pass\n", 2),
+        (BEGUN, "\n    print(shelf)\n", 1),  # it is not the end of the block
+        (BEGUN + "shelf.", "", 1),  # the line has begun
+        ("def tidy(name):\n    drawer = open_drawer(other)\n    ", "", 1),  # it stood nowhere
+    ],
+)
+def test_several_lines_where_the_text_repeats_itself(text: str, below: str, lines: int) -> None:
+    engine, memory = (
+        ScriptedEngine(BLOCK.partition("\n    ")[2].removeprefix(text.rpartition("    ")[2])),
+        ProjectMemory(),
+    )
+    memory.remember("other.py", f"def other(name):\n{BLOCK}")
+    memory.index(engine.vocabulary)
+    answer = complete(Place(text + below, len(text), path="this.py"), Settings(), engine, memory=memory)
+    assert [suggestion.text.count("\n") + 1 for suggestion in answer.suggestions] == [lines]

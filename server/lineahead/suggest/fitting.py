@@ -36,7 +36,7 @@ def fitting(place: Place, text: str, ended: bool) -> tuple[str, bool]:
         part = part[: part.index(rest)]
     part = part.rstrip()
     if not (line_ended and not rest and may_stay_open(place, part)):
-        closed = closed_part(place.line_before, part).rstrip()
+        closed = closed_part(place.line_before, part, _open_text(place)).rstrip()
         part = HALF.sub("", closed) if line_ended and closed != part else closed
     whole = first[len(part) :].strip() == rest
     kept = [part]
@@ -95,22 +95,23 @@ def before_closers(line: str, rest: str) -> str:
     return line
 
 
-def closed_part(before: str, line: str) -> str:
+def closed_part(before: str, line: str, quote: str = "") -> str:
     """The part of a suggested line before the first bracket or quote that it opens and does not close.
 
-    `before` is the line's text left of the suggestion: a quote that is open there is closed by the next one.
+    `before` is the line's text left of the suggestion: a quote that is open there is closed by the next one, as is the
+    `quote` of a text that began on a line above.
 
     >>> closed_part("for name in ", "sorted(sorted(")
     'sorted'
     """
-    return line[: next((start for _, start in left_open(before, line)), len(line))]
+    return line[: next((start for _, start in left_open(before, line, quote)), len(line))]
 
 
-def left_open(before: str, line: str) -> list[tuple[str, int]]:
+def left_open(before: str, line: str, quote: str = "") -> list[tuple[str, int]]:
     """The brackets and quotes that a suggested line opens and does not close, and where in it they stand."""
     before = before[-MOST_OF_A_LINE:]
-    text, index, quote = before + line, 0, ""
-    opened: list[tuple[str, int]] = []
+    text, index = before + line, 0
+    opened = [(quote, -1)] if quote else []
     while index < len(text):
         quoted = QUOTE.match(text, index)
         width = 1
@@ -134,11 +135,16 @@ def left_open(before: str, line: str) -> list[tuple[str, int]]:
     return [(mark, start - len(before)) for mark, start in opened if start >= len(before)]
 
 
+def _open_text(place: Place) -> str:
+    """The quote of the text that is open where the line begins; "" for none."""
+    return state_at(place.text, place.line_start).quote
+
+
 def may_stay_open(place: Place, line: str) -> bool:
     """Whether a line that opens what it does not close may end there: in a bracket, as a line of its own between
     brackets, or as the first line of a text of several lines.
     """
-    opened = left_open(place.line_before, line)
+    opened = left_open(place.line_before, line, _open_text(place))
     if any(mark in QUOTES for mark, _ in opened):
         return False
     if opened and line.endswith(tuple(OPENING.values())) and opened[-1][1] == len(line) - 1:

@@ -43,6 +43,10 @@ FEATURES = (
     "lacks the nearest unused name",
     "the same as the line above",
     "the same as another line nearby",
+    "square of the log odds of the model's probability",
+    "log odds of the model's probability, to the line's end",
+    "log odds of the model's probability, by the share of the times that it stood there",
+    "log of the tokens behind which it stood before, by that share",
 )
 FORMAT_VERSION = 1
 LEAST, MOST = -50.0, -1e-4  # of the log of a probability
@@ -82,18 +86,21 @@ class Evidence:
     def features(self, end: End) -> tuple[float, ...]:
         """The FEATURES of a text that may be suggested."""
         log_probability = max(LEAST, min(MOST, end.log_probability))
-        agreed = next((line for text, line in self.remembered if text.startswith(end.text)), None)
+        log_odds = log_probability - math.log(-math.expm1(log_probability))
+        first_line = end.text.partition("\n")[0]
+        agreed = next((line for text, line in self.remembered if text.startswith(first_line)), None)
         other = None if agreed or not self.remembered else self.remembered[0][1]
+        matched, share = (math.log(agreed.matched), agreed.seen / agreed.of) if agreed else (0.0, 0.0)
         names = set(NAME.findall(self.place.word_before + end.text))
         undefined, unused = self._awaited
         whole = (self.place.line_before + end.text).strip() if end.whole else ""
         return (
-            log_probability - math.log(-math.expm1(log_probability)),
+            log_odds,
             log_probability,
             math.log1p(len(end.text)),
             float(self.likeliest.startswith(end.text)),
-            math.log(agreed.matched) if agreed else 0.0,
-            agreed.seen / agreed.of if agreed else 0.0,
+            matched,
+            share,
             math.log(agreed.seen) if agreed else 0.0,
             math.log(other.matched) if other else 0.0,
             other.seen / other.of if other else 0.0,
@@ -107,6 +114,10 @@ class Evidence:
             float(bool(unused) and unused[0] not in names),
             float(bool(whole) and self._nearby[-1:] == [whole]),
             float(bool(whole) and whole in self._nearby[:-1]),
+            log_odds * log_odds,
+            log_odds * end.whole,
+            log_odds * share,
+            matched * share,
         )
 
 

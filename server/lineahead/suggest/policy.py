@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from lineahead.engine.engine import Engine
+from lineahead.memory.lines import Line
 from lineahead.memory.memory import NO_MEMORY, Memory
 from lineahead.place import Place
 from lineahead.reasons import Reason
@@ -18,12 +19,13 @@ from lineahead.suggest.ends import End, ends
 from lineahead.suggest.harm import harm, up_to_secret
 from lineahead.suggest.judgement import DEFAULT, Evidence, Judgement
 from lineahead.suggest.prompt import HEALED_BYTES
-from lineahead.suggest.silence import in_empty_block, silence
+from lineahead.suggest.silence import at_block_end, in_empty_block, silence
 
 MOST_SUGGESTIONS = 3
 WHOLE = 6  # characters that a whole line is worth more than its beginning: there is nothing left to do
 READING = 6  # characters: what it takes to read a suggestion, for who minds that as much as a wrong character
 TELLING_TOKENS, TELLING_SHARE = 3, 0.5  # behind which, and of the times that, a line stood there before
+REPEATED_TOKENS, REPEATED_SHARE = 12, 0.9  # from which on several lines may be the same again
 LEAST_OF_A_WORD = 4  # characters: who has less to go of a name types it
 ONE_WORD = re.compile(r"\W*\w*")
 # The model takes several blanks for the gap before a column of `=`, and `x =  ` would go on with another one.
@@ -109,15 +111,22 @@ def gather(place: Place, settings: Settings, engine: Engine, stop: Callable[[], 
     asked = prompt.build(before, engine.vocabulary, budget, place.text[place.offset :])
     if asked is None:
         return None
-    lines = settings.max_lines if in_empty_block(place) else 1
-    writer = Writer(asked, engine, memory.recall(place, engine.vocabulary), stop, lines)
     remembered = memory.lines(place, engine.vocabulary, asked.token_ids, asked.required)
+    several = in_empty_block(place) or (_repeats(remembered) and at_block_end(place))
+    writer = Writer(asked, engine, memory.recall(place, engine.vocabulary), stop, settings.max_lines if several else 1)
     known = [(writer.spelled(line), line) for line in remembered]
     likeliest = writer.likeliest(remembered)
     text = likeliest.text.decode("utf-8", errors="replace")
     again = (writer.again(line) for spelled, line in known if spelled != text and not stop())
     others = chain(writer.other_ways(likeliest), writer.drawn())
     return Found(likeliest, again, others, Evidence(place, text, known, awaited(place)))
+
+
+def _repeats(remembered: list[Line]) -> bool:
+    """Whether so much of what is above stood elsewhere before that it may go on as it did there, for some lines."""
+    return bool(remembered) and (
+        remembered[0].matched >= REPEATED_TOKENS and remembered[0].seen >= REPEATED_SHARE * remembered[0].of
+    )
 
 
 def _best_end(
