@@ -103,6 +103,21 @@ def test_the_memory_holds_no_more_than_the_setting_says(project: Path, scope: st
     assert client.close() == 0
 
 
+TWIN = "def first(basket):\n    basket.zeal_of_quantities(wholly=True)\n    return basket\n\n\n"
+FAR = "".join(f"number_{n} = {n * n}\n" for n in range(300))  # more than the model sees
+TWINS = f"{TWIN}{TWIN.replace('first', 'second')}{FAR}\n\ndef third(basket):\n    basket.ze"
+
+
+@pytest.mark.parametrize(("scope", "recalled"), [("off", False), ("file", True), ("open", True), ("project", True)])
+def test_a_file_knows_itself_without_any_other(scope: str, recalled: bool) -> None:
+    client = RawClient(*SERVER, options={**OPTIONS, "memory": scope})  # no folder: nothing else is in the memory
+    client.wait_ready()
+    client.open("file:///alone.py", TWINS)
+    shown = client.ghost("file:///alone.py", TWINS.count("\n"), len("    basket.ze"))
+    assert any(text.startswith("al_of_quantities") for text in shown) is recalled
+    assert client.close() == 0
+
+
 def test_a_silence_says_what_it_would_have_been() -> None:
     client = RawClient(options={**OPTIONS, "confidence": 1, "memory": "off"})
     client.wait_ready()

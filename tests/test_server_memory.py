@@ -20,7 +20,7 @@ from lineahead.memory import encoder as encoders
 from lineahead.memory import memory as memories
 from lineahead.memory.encoder import PARAGRAPH, Encoder
 from lineahead.memory.files import is_written_here, read_file, read_folders
-from lineahead.memory.memory import ProjectMemory
+from lineahead.memory.memory import MOST_EDITED, ProjectMemory
 from lineahead.place import Place
 from lineahead.settings import Settings
 from lineahead.suggest.policy import complete
@@ -223,3 +223,23 @@ def test_what_is_kept_of_encoding_is_bounded_by_its_size(monkeypatch: pytest.Mon
         tokens = encoder.document(text).tolist()
         assert tokens[len(expected) :] == [token for part in PARAGRAPH.split(text) for token in VOCABULARY.encode(part)]
         assert encoder._size == sum(map(len, encoder._known)) <= 500
+
+
+def test_files_that_are_edited_are_as_near_as_those_of_the_folder() -> None:
+    memory = ProjectMemory()
+    for name in ("here/beside.py", "elsewhere/far.py", "elsewhere/other.py"):
+        memory.remember(name, KNOWN)
+    memory.index(VOCABULARY)
+    place = end_of(TYPED, path="here/this.py")
+
+    def seen_nearby() -> float:
+        return max(
+            seen.total for seen in memory.contexts(place, VOCABULARY)(VOCABULARY.encode(TYPED)) if seen.source == 1
+        )
+
+    assert seen_nearby() == 1
+    memory.edits("elsewhere/far.py")
+    assert seen_nearby() == 2
+    for number in range(MOST_EDITED):  # and then others
+        memory.edits(f"new{number}.py")
+    assert seen_nearby() == 1

@@ -162,3 +162,10 @@ def test_what_may_become_something_else_is_forgotten_with_its_text() -> None:
     memory.remember("b", "x = 1\n", 0)
     memory.forget("b")
     assert memory._unfinished == {}
+
+
+def test_the_document_that_is_written_counts_as_edited(tmp_path: Path) -> None:
+    project = create_server(lambda _: pytest.fail("no model is asked for")).project
+    assert isinstance(project.memory, ProjectMemory)
+    project.wrote((tmp_path / "a b.py").as_uri(), [types.TextDocumentContentChangeWholeDocument("x")])
+    assert list(project.memory._edited) == [str(tmp_path / "a b.py")]

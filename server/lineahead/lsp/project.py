@@ -72,7 +72,7 @@ class Project:
     @property
     def memory(self) -> Memory:
         """What suggestions may ask."""
-        return self._memory or NO_MEMORY
+        return NO_MEMORY if self._memory is None else self._memory  # an empty one knows the file that is asked about
 
     def holdings(self) -> list[str]:
         """What the memory holds, and what it does not, in words."""
@@ -103,8 +103,7 @@ class Project:
 
     def forget(self, uri: str) -> bool:
         """Forget a file, until it changes; returns whether it was known."""
-        name = str(path_of(uri) or uri)
-        return self._memory is not None and self._has_forgotten(self._memory.forget(name))
+        return self._memory is not None and self._has_forgotten(self._memory.forget(str(path_of(uri) or uri)))
 
     async def knowledge(self) -> dict[str, object]:
         """What the memory holds, and what of the folders it does not, for a person to read."""
@@ -187,6 +186,8 @@ class Project:
 
     def wrote(self, uri: str, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
         """Note at which line a document is being written: its end may be half a word."""
+        if self._memory is not None:
+            self._memory.edits(str(path_of(uri) or uri))
         if changes and isinstance(change := changes[-1], types.TextDocumentContentChangePartial):
             self._written[key_of(uri)] = change.range.start.line + sum(1 for _ in LINE_END.finditer(change.text))
         else:  # all of it is new
@@ -201,10 +202,9 @@ class Project:
         """Take a document as it is on disk again: what was not saved is gone."""
         self._versions.pop(key_of(uri), None)
         self._written.pop(key_of(uri), None)
-        path = path_of(uri)
-        self._forget(lambda name: name == str(path or uri))
-        if path:
-            self._read_again([uri])
+        closed = str(path_of(uri) or uri)
+        self._forget(lambda name: name == closed)
+        self._read_again([uri])
 
     def _forget(self, is_gone: Callable[[str], bool]) -> None:
         """Forget texts by name, at once, and again when what is being read now is in the memory."""

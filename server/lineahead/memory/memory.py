@@ -6,8 +6,8 @@ language models (Kuhn and De Mori, 1990), for code Hellendoorn and Devanbu (2017
 
 import re
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
@@ -28,6 +28,7 @@ from lineahead.place import MOST_OF_A_WORD, Place
 
 MOST_CHARACTERS = 6_000_000  # of all texts together: about fifteen bytes of memory each
 FULL = 0.95  # of that, and reading a project stops
+MOST_EDITED = 8  # texts that the person works on together: as near as those of the same folder
 MOST_OF_ITSELF = 200_000  # characters before and after the cursor
 TAIL = re.compile(r"""\w*[\s)\]}:,"']*\Z""")
 
@@ -104,10 +105,11 @@ class Index:
         start, stop = np.searchsorted(ends, first, side="right"), np.searchsorted(ends, last, side="left") + 1
         self.ngrams.forget(range(span.start + int(start), span.start + int(stop)))
 
-    def near(self, name: str) -> NDArray[np.bool_]:
-        """Which of the texts, in their order, are in the same folder as one of this name."""
+    def near(self, name: str, edited: Collection[str]) -> NDArray[np.bool_]:
+        """Which of the texts, in their order, are in the same folder as one of this name, or were edited lately."""
         folder = str(PurePath(name).parent)
-        return np.array([str(PurePath(other).parent) == folder for other in self.texts], dtype=bool)
+        near = [other in edited or str(PurePath(other).parent) == folder for other in self.texts]
+        return np.array(near, dtype=bool)
 
 
 class ProjectMemory:
@@ -118,6 +120,7 @@ class ProjectMemory:
         """How much it is trusted: the model's own."""
         self._texts: OrderedDict[str, str] = OrderedDict()
         self._unfinished: dict[str, range] = {}  # characters of some texts, which may yet become others
+        self._edited: deque[str] = deque(maxlen=MOST_EDITED)
         self._characters = 0
         self._lock, self._indexing = threading.Lock(), threading.Lock()
         self._encoder: Encoder | None = None
@@ -141,6 +144,13 @@ class ProjectMemory:
                 oldest, removed = self._texts.popitem(last=False)
                 self._characters -= len(removed)
                 self._unfinished.pop(oldest, None)
+
+    def edits(self, name: str) -> None:
+        """Note that a person edits the text of this name."""
+        with self._lock:
+            if name in self._edited:
+                self._edited.remove(name)
+            self._edited.append(name)
 
     def forget(self, name: str) -> bool:
         """Drop a text, at once; returns whether it was there."""
@@ -232,11 +242,11 @@ class ProjectMemory:
         return lines(sources, context, required, vocabulary)
 
     def contexts(self, place: Place, vocabulary: Vocabulary) -> Callable[[Sequence[int]], Iterator[Context]]:
-        """What followed given tokens elsewhere in the project, in this folder and in this file, by length."""
+        """What followed given tokens elsewhere in the project, nearby and in this file, by length."""
         index, own = self._index, self._around(place, vocabulary)
         known = index if index and index.vocabulary is vocabulary else None
         skipped = known.own(place.path) if known else range(0)
-        near = known.near(place.path) if known else np.zeros(0, dtype=bool)
+        near = known.near(place.path, list(self._edited)) if known else np.zeros(0, dtype=bool)
 
         def contexts(tokens: Sequence[int]) -> Iterator[Context]:
             elsewhere = known.ngrams.matches(tokens, skipped) if known else ()

@@ -1,10 +1,10 @@
 """What followed the same tokens before, mixed into what a model thinks of the next one.
 
-Contexts come from three sources (elsewhere in the project, the same folder, this file), and are interleaved by length:
-each longer context corrects what the shorter ones said, by as much as it is trusted. How much that is, a small gate
-says, fitted on projects that are never measured: the interpolation of Witten and Bell (1991), with what the model
-itself thinks as further evidence. A context that was seen often without surprises is trusted; less so where the model
-is sure, more so where the model gives the same answer.
+Contexts come from three sources (elsewhere in the project; the same folder, or files that are edited, too; this file),
+and are interleaved by length: each longer context corrects what the shorter ones said, by as much as it is trusted. How
+much that is, a small gate says, fitted on projects that are never measured: the interpolation of Witten and Bell
+(1991), with what the model itself thinks as further evidence. A context that was seen often without surprises is
+trusted; less so where the model is sure, more so where the model gives the same answer.
 """
 
 import json
