@@ -3,11 +3,12 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pynvim
 import pytest
-from conftest import EDITORS, START, SUGGESTED, TYPED, configuration, until
+from conftest import EDITORS, START, SUGGESTED, TYPED, configuration, ended, until, wait_until_saved
 
 PROGRAMS = {"0.12": EDITORS / "testing/usr/bin/nvim", "0.11": EDITORS / "python/bin/nvim"}
 GHOST = """
@@ -21,7 +22,7 @@ return table.concat(pieces)
 
 
 class Neovim:
-    """An embedded Neovim with a screen, in which first.py of the project is open and the server is ready."""
+    """An embedded Neovim with a screen, in which first.py of the project is open."""
 
     def __init__(self, version: str, project: Path, home: Path) -> None:
         configured = home / "init.lua"
@@ -29,9 +30,13 @@ class Neovim:
         command = [str(PROGRAMS[version]), "--clean", "--embed", "-u", str(configured), str(project / "first.py")]
         self.nvim = pynvim.attach("child", argv=command)
         self.nvim.ui_attach(80, 24, rgb=True)  # without a screen it is not what a person has
+        self._process = int(self.nvim.funcs.getpid())
         self._file = project / "first.py"
         self._log = home / "server.log"
         self.editors_log = home / "state" / "nvim" / "lsp.log"
+
+    def wait_for_server(self) -> None:
+        """Wait until the server is ready."""
         until("the server", lambda: "Lineahead: ready" in self.log)
 
     @property
@@ -62,28 +67,29 @@ class Neovim:
     def save(self, want: str) -> None:
         """Save, and compare what is on disk."""
         self.nvim.input("<Esc>:w<CR>")
-        until(f"{want!r} on disk", lambda: self._file.read_text(encoding="utf-8") == want)
+        wait_until_saved(self._file, want)
 
     def close(self) -> None:
-        """End it without saving."""
-        self.nvim.command("call timer_start(0, {-> execute('qall!')})")
-        self.nvim.close()
+        """End it without saving, and wait until it is gone."""
+        with ended(self._process):
+            self.nvim.command("call timer_start(0, {-> execute('qall!')})")
+            self.nvim.close()
 
 
 @pytest.fixture
 def start(project: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Neovim]]:
-    opened: list[Neovim] = []
     monkeypatch.chdir(project)
+    with ExitStack() as stack:
 
-    def open_version(version: str) -> Neovim:
-        if version == "0.12":
-            monkeypatch.setenv("VIMRUNTIME", str(EDITORS / "testing/usr/share/nvim/runtime"))
-        opened.append(Neovim(version, project, home))
-        return opened[-1]
+        def open_version(version: str) -> Neovim:
+            if version == "0.12":
+                monkeypatch.setenv("VIMRUNTIME", str(EDITORS / "testing/usr/share/nvim/runtime"))
+            editor = Neovim(version, project, home)
+            stack.callback(editor.close)
+            editor.wait_for_server()
+            return editor
 
-    yield open_version
-    for each in opened:
-        each.close()
+        yield open_version
 
 
 def suggesting(start: Callable[[str], Neovim]) -> Neovim:
