@@ -17,6 +17,7 @@ import pytest
 
 HERE = Path(__file__).parent.parent
 EDITORS = HERE / ".editors"
+SERVER = EDITORS / "home/.local/bin/lineahead-server"
 START = "try:\n    import json\n\n"
 """A text whose third line, once `except ` stands there, has one right end that the bundled model knows."""
 TYPED = "except "
@@ -99,8 +100,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # On standard error there are warnings only: what the tests look for is in a file.
     server = folder / "bin" / "lineahead-server"
     server.parent.mkdir()
-    installed = f"{EDITORS}/home/.local/bin/lineahead-server"
-    server.write_text(f'#!/bin/sh\nexec "{installed}" --log-file "{folder}/server.log" "$@"\n')
+    server.write_text(f'#!/bin/sh\nexec "{SERVER}" --log-file "{folder}/server.log" "$@"\n')
     server.chmod(0o755)
     monkeypatch.setenv("PATH", f"{server.parent}:{os.environ['PATH']}")
     return folder
