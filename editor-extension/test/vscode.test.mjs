@@ -227,7 +227,7 @@ describe("VS Code", { timeout: 900_000 }, () => {
       if (await (await row()).count().catch(() => 0)) return true;
       const page = await code.webview("What it learned from");
       await page
-        .locator("a", { hasText: "Look again" })
+        .locator("a", { hasText: "Refresh" })
         .click({ timeout: 2000 })
         .catch(() => {}); // drawn anew just now
       await sleep(500);
