@@ -59,8 +59,8 @@ export async function end(child, signal = "SIGTERM") {
 }
 
 /** A headless Chromium that reaches this machine only. */
-export const startBrowser = (profile) =>
-  chromium.launchPersistentContext(profile, {
+export async function startBrowser(profile) {
+  const browser = await chromium.launchPersistentContext(profile, {
     executablePath: "/usr/bin/chromium",
     headless: true,
     viewport: { width: 1100, height: 620 },
@@ -74,6 +74,9 @@ export const startBrowser = (profile) =>
       "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     ],
   });
+  browser.setDefaultNavigationTimeout(120_000); // a busy machine takes long
+  return browser;
+}
 
 /**
  * A workbench in a clean profile; `installed` says whether its settings name a Python that has the server, `workspace`
