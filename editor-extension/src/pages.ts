@@ -78,7 +78,7 @@ export function knowledgePage(
   );
   const table = rows.length
     ? `<table><tr><th>File</th><th class="number">Tokens</th><th></th></tr>${rows.join("\n")}</table>`
-    : "<p>Nothing yet.</p>";
+    : "<p>It holds nothing.</p>";
   const left = missing.length
     ? `<h2>What was left out</h2><table><tr><th>File or folder</th><th>Why</th></tr>${missing.join("\n")}</table>`
     : "";
