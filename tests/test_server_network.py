@@ -20,6 +20,7 @@ from lineahead.lsp.network import problem_with_host
 TEXT = "def main():\n    return 0\n\n\nif __na"
 URI = "file:///work.py"
 GHOST = ['me__ == "__main__":']
+HANGS = 120  # seconds: a guard against hanging, so that a busy machine fails no test
 OPTIONS = {"confidence": 0.05, "debounce": 0, "memory": "off"}
 Start = Callable[..., tuple[int, str]]
 
@@ -48,7 +49,7 @@ class TcpClient(RawClient):
     """The raw client on a TCP port."""
 
     def __init__(self, port: int, options: object, root: Path | None = None) -> None:
-        self.connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.connection = socket.create_connection(("127.0.0.1", port), timeout=HANGS)
         self.file = self.connection.makefile("rwb")
         self.heard: list[dict[str, Any]] = []
         self._number = 0
@@ -83,7 +84,7 @@ def works(client: TcpClient, uri: str = URI) -> None:
 
 def hung_up(port: int, sent: bytes) -> bytes:
     """What a connection hears until the server hangs up."""
-    with socket.create_connection(("127.0.0.1", port), timeout=15) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=HANGS) as connection:
         connection.sendall(sent)
         heard = b""
         try:
@@ -237,7 +238,7 @@ def test_a_web_page_is_refused_and_a_websocket_with_the_token_is_not() -> None:
 def test_only_this_machine_is_listened_to(host: str) -> None:
     assert problem_with_host(host)
     refused = subprocess.run(
-        [*SERVER, "--tcp", "--host", host], capture_output=True, text=True, timeout=30, check=False
+        [*SERVER, "--tcp", "--host", host], capture_output=True, text=True, timeout=HANGS, check=False
     )
     assert refused.returncode == 2
     assert "expected an address of this machine alone" in refused.stderr
@@ -253,7 +254,7 @@ def test_a_port_in_use_is_one_line(kind: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         refused = subprocess.run(
-            [*SERVER, kind, "--port", port], capture_output=True, text=True, timeout=30, check=False
+            [*SERVER, kind, "--port", port], capture_output=True, text=True, timeout=HANGS, check=False
         )
     assert refused.returncode == 2
     assert refused.stderr.startswith(f"lineahead: cannot wait on 127.0.0.1:{port}: ")

@@ -2,7 +2,7 @@
 
 /** Each kind of trouble: how it is recognised, and what a person is told; the first that fits is it. */
 const TROUBLES: [RegExp, string][] = [
-  [/No space left|ENOSPC|Errno 28|not enough space/i, "The disk is full: it needs about 250 MB."],
+  [/No space left|ENOSPC|Errno 28|not enough space/i, "The disk is full: the server needs about 250 MB."],
   [
     /ensurepip is not available|No module named '?(venv|ensurepip)/,
     "Python lacks its module venv. On Debian and Ubuntu: sudo apt-get install python3-venv.",
@@ -17,13 +17,16 @@ const TROUBLES: [RegExp, string][] = [
   ],
   [
     /NewConnectionError|NameResolutionError|name resolution|Connect(ion)?Timeout|ConnectionRefused|Connection refused|ConnectionResetError|Network is unreachable|ReadTimeout/i,
-    "The package index cannot be reached. It needs the network once, for about 55 MB; then never again.",
+    "The package index cannot be reached. Setting up needs the network once, to download about 55 MB.",
   ],
   [
     /DO NOT MATCH THE HASHES/,
-    "A package that came over the network is not the one that it should be; nothing of it was installed.",
+    "A downloaded package does not have the hash that it should have, and was not installed.",
   ],
-  [/No matching distribution/, "A package that it needs has no build for this machine and this Python; see the log."],
+  [
+    /No matching distribution/,
+    "A library that the server needs has no build for this machine and this Python; see the log.",
+  ],
   [/Permission denied|EACCES|EROFS|Read-only file system/i, "The extension's folder cannot be written; see the log."],
 ];
 
@@ -31,7 +34,7 @@ const TROUBLES: [RegExp, string][] = [
 export function explain(output: string): string {
   const trouble = TROUBLES.find(([pattern]) => pattern.test(output));
   const last = output.trim().split("\n").at(-1);
-  return trouble ? trouble[1] : last ? `${last} (see the log)` : "It ended without a word; see the log.";
+  return trouble ? trouble[1] : last ? `${last} (see the log)` : "Setting up ended without a message; see the log.";
 }
 
 /** Why no Python was found that would do. */

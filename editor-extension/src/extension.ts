@@ -41,7 +41,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     try {
       const interpreter = await findInterpreter(context);
       if (!interpreter) {
-        status.show({ state: "absent", message: "Lineahead has no server yet: click, then Set up." });
+        status.show({ state: "absent", message: "The server is not set up yet: click here, then choose Set up." });
         announce(context);
         return;
       }

@@ -38,9 +38,9 @@ const STYLE = `
 
 const SCOPES = {
   off: "Nothing is learned: the setting <code>lineahead.memory</code> is <code>off</code>.",
-  file: "Only the file that you write in is learned from (setting <code>lineahead.memory</code>).",
-  open: "The open files are learned from (setting <code>lineahead.memory</code>).",
-  project: "The open files and the project's Python files are learned from.",
+  file: "Lineahead learns only from the file that you write in (setting <code>lineahead.memory</code>).",
+  open: "Lineahead learns from the open files (setting <code>lineahead.memory</code>).",
+  project: "Lineahead learns from the open files and the project's Python files.",
 };
 
 const number = (value: number) => value.toLocaleString("en");
@@ -84,8 +84,8 @@ export function knowledgePage(
     : "";
   return page(
     "What Lineahead knows",
-    `<p>${SCOPES[memory]} It is kept in this machine's memory, is never written to disk, and ends with the editor.</p>
-<p>${number(texts.length)} ${texts.length === 1 ? "file" : "files"}, ${number(tokens)} tokens. ${link("forgetAll", "Forget all")} · ${link("whatItKnows", "Look again")}</p>
+    `<p>${SCOPES[memory]} What it learns stays in RAM, is never written to disk, and is gone when the editor is closed.</p>
+<p>${number(texts.length)} ${texts.length === 1 ? "file" : "files"}, ${number(tokens)} tokens. ${link("forgetAll", "Forget everything")} · ${link("whatItKnows", "Refresh")}</p>
 <h2>What it learned from</h2>${table}${left}`,
   );
 }
@@ -162,10 +162,10 @@ export function numbersPage(numbers: Numbers, days: Days, keeps: boolean): strin
     .join("\n");
   const kept = keeps
     ? "They are kept when the editor is closed."
-    : "They end with the editor; <code>lineahead.statistics</code>: <code>keep</code> keeps them.";
+    : "They are gone when the editor is closed; set <code>lineahead.statistics</code> to <code>keep</code> to keep them.";
   return page(
     "Statistics",
-    `<p>These numbers stay on this machine. ${kept} ${link("eraseNumbers", "Erase them")} · ${link("statisticsPage", "Look again")}</p>
+    `<p>These numbers stay on this machine. ${kept} ${link("eraseNumbers", "Erase them")} · ${link("statisticsPage", "Refresh")}</p>
 ${charts}<h2>Times</h2>${time || "<p>None yet.</p>"}<h2>Why nothing was suggested</h2><table>${silences}</table>`,
   );
 }

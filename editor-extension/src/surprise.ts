@@ -50,7 +50,7 @@ export async function toggleSurprise(): Promise<void> {
   shown.add(uri);
   const most = found.lines.slice(0, 3).map((each) => ({ title: `Line ${each.line + 1}`, line: each.line }));
   const numbers = `${found.bitsPerByte.toFixed(2)} bits per byte, perplexity ${found.perplexity.toFixed(2)}`;
-  const words = `Lineahead: ${numbers}. Most surprising:`;
+  const words = `Lineahead: ${numbers}. Most surprising lines:`;
   const chosen = await vscode.window.showInformationMessage(words, ...most);
   if (!chosen || chosen.line >= editor.document.lineCount) return;
   const { range } = editor.document.lineAt(chosen.line);

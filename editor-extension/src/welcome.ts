@@ -4,8 +4,8 @@ import * as vscode from "vscode";
 
 const ANNOUNCED = "announced";
 
-const EXAMPLE = `# What is grey is Lineahead's: Tab takes it all, Ctrl+Right a word of it,
-# Escape takes it away.
+const EXAMPLE = `# The grey text is a suggestion: Tab accepts all of it, Ctrl+Right a word,
+# and Escape dismisses it.
 
 
 class Stack:

@@ -1,4 +1,4 @@
-;;; emacs.el --- Emacs with EDITORS.md's configuration, the installed wheel and the bundled model  -*- lexical-binding: t -*-
+;;; emacs.el --- Emacs with Eglot and EDITORS.md's configuration, the installed wheel and the bundled model  -*- lexical-binding: t -*-
 
 ;; emacs --batch -Q -l test/emacs.el -f ert-run-tests-batch-and-exit, with lineahead-server on the PATH.
 
@@ -12,6 +12,7 @@
 
 (with-temp-buffer ; what a person pastes
   (insert-file-contents (expand-file-name "../EDITORS.md" (file-name-directory load-file-name)))
+  (search-forward "## Emacs with Eglot\n")
   (search-forward "```elisp\n")
   (let ((start (point)))
     (search-forward "\n```")

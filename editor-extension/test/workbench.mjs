@@ -2,7 +2,6 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import net from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
@@ -49,13 +48,35 @@ export async function until(what, ask, milliseconds = 60_000) {
   throw new Error(`waited ${milliseconds} ms for ${what}; found ${JSON.stringify(found)}`);
 }
 
-const freePort = () =>
-  new Promise((resolve) => {
-    const server = net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
+/** End a program, and wait until it is gone: killed where it takes long. */
+export async function end(child, signal = "SIGTERM") {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.kill(signal);
+  const late = setTimeout(() => child.kill("SIGKILL"), 10_000);
+  await ended;
+  clearTimeout(late);
+}
+
+/** A headless Chromium that reaches this machine only. */
+export async function startBrowser(profile) {
+  const browser = await chromium.launchPersistentContext(profile, {
+    executablePath: "/usr/bin/chromium",
+    headless: true,
+    viewport: { width: 1100, height: 620 },
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--no-first-run",
+      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ],
   });
+  browser.setDefaultNavigationTimeout(120_000); // a busy machine takes long
+  return browser;
+}
 
 /**
  * A workbench in a clean profile; `installed` says whether its settings name a Python that has the server, `workspace`
@@ -120,55 +141,27 @@ async function start(name, { installed = true, environment = {}, workspace, sett
     stdio: "pipe",
   });
 
-  const port = await freePort();
-  const log = openSync(`${folder}/code-server.log`, "w");
-  const options = [
-    "--auth",
-    "none",
-    "--bind-addr",
-    `127.0.0.1:${port}`,
-    "--disable-telemetry",
-    "--disable-update-check",
-  ];
+  const log = `${folder}/code-server.log`;
   const child = spawn(
     NODE,
-    [CODE_SERVER, ...profile, ...options, "--disable-getting-started-override", paths.workspace],
-    {
-      stdio: ["ignore", log, log],
-      env,
-    },
-  );
-  leave.push(async () => {
-    const ended = new Promise((resolve) => child.once("exit", resolve));
-    child.kill("SIGTERM");
-    const late = setTimeout(() => child.kill("SIGKILL"), 5000);
-    if (child.exitCode === null) await ended;
-    clearTimeout(late);
-  });
-  const url = `http://127.0.0.1:${port}`;
-  await until(
-    "code-server",
-    () =>
-      fetch(`${url}/healthz`).then(
-        (answer) => answer.ok,
-        () => false,
-      ),
-    60_000,
-  );
-  const browser = await chromium.launchPersistentContext(`${folder}/browser`, {
-    executablePath: "/usr/bin/chromium",
-    headless: true,
-    viewport: { width: 1100, height: 620 },
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--no-first-run",
-      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    [
+      CODE_SERVER,
+      ...profile,
+      "--auth=none",
+      "--bind-addr=127.0.0.1:0", // a free port: it says which
+      "--disable-telemetry",
+      "--disable-update-check",
+      "--disable-getting-started-override",
+      paths.workspace,
     ],
+    { stdio: ["ignore", openSync(log, "w"), openSync(log, "a")], env },
+  );
+  leave.push(() => end(child));
+  const url = await until("code-server", () => {
+    if (child.exitCode !== null) throw new Error(`code-server ended:\n${readFileSync(log, "utf8")}`);
+    return readFileSync(log, "utf8").match(/HTTP server listening on (http:\S+?)\/?$/m)?.[1];
   });
+  const browser = await startBrowser(`${folder}/browser`);
   leave.unshift(() => browser.close());
   const page = browser.pages()[0] ?? (await browser.newPage());
   const load = async () => {
