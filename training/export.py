@@ -3,6 +3,8 @@
 It is checked against the checkpoint first; `graph.py` builds it.
 """
 
+from training import door  # isort: split
+
 import argparse
 import math
 import sys
@@ -130,11 +132,11 @@ def main(arguments: list[str] | None = None) -> int:
         cost = export(options.checkpoint, options.text, not options.float, options.window)
     except (InputError, OSError, UnicodeDecodeError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return door.FAILED
     path = options.checkpoint / format.GRAPH
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; {cost}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(door.enter(main))
