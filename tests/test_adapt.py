@@ -158,6 +158,7 @@ def test_a_stop_is_gone_on_from(
     assert "stopped; the same command goes on" in capsys.readouterr().err
     assert adapt.main(arguments) == 0
     assert (project / ".lineahead" / "model" / "model.onnx").exists()
+    assert "nan" not in capsys.readouterr().out  # of places that were not asked for
 
 
 def test_an_earlier_model_comes_back_where_none_took_its_place(

@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import importlib.util
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -208,6 +209,8 @@ def _table(before: Measured, after: Measured) -> str:
     rows = ["| | before | after | change |", "| --- | --- | --- | --- |"]
     for name, title in names.items():
         old, new = asdict(before)[name], asdict(after)[name]
+        if math.isnan(old):  # --places 0
+            continue
         change = f"{100 * (new / old - 1):+.1f} %" if "bits" in title else f"{100 * (new - old):+.1f} points"
         rows.append(f"| {title} | {old:.3f} | {new:.3f} | {change} |")
     return "\n".join(rows)
