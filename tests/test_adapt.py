@@ -5,6 +5,7 @@ import sysconfig
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from small_models import small_tokenizer
 from lineahead.engine.open import load_engine
 from lineahead.memory import mixture
 from lineahead.suggest import judgement
-from training import adapt, checkpoint, format, loop, own_code, run
+from training import adapt, checkpoint, door, format, loop, own_code
 from training.corpus import packages
 from training.errors import InputError
 from training.models.bigram import BigramConfig, BigramLanguageModel
@@ -31,6 +32,10 @@ def project(tmp_path: Path) -> Path:
     (folder / "broken.py").write_text("def (:\n" * 40)
     (folder / "build").mkdir()
     shutil.copy(folder / "json" / "decoder.py", folder / "build" / "decoder.py")
+    (folder / ".gitignore").write_text("generated/\nlocal_*.py\n")
+    (folder / "generated").mkdir()
+    shutil.copy(Path(sysconfig.get_paths()["stdlib"]) / "tarfile.py", folder / "generated" / "zipped.py")
+    shutil.copy(Path(sysconfig.get_paths()["stdlib"]) / "inspect.py", folder / "json" / "local_notes.py")
     return folder
 
 
@@ -54,7 +59,9 @@ def test_own_code_is_split_by_file_and_general_code_is_beside_it(project: Path) 
     assert code.held_out
     assert not learned & {str(path) for path in (*code.held_out, *code.general)}
     assert not {path for path in learned if Path(path).parent.name == "build" or "api_key" in path}
-    assert code.report.reasons() == {"secrets": 1, "unparsable": 1}
+    assert not [document.path for document in code.documents if "local_notes" in document.path]
+    assert not [document.path for document in code.documents if "generated" in document.path]
+    assert code.report.reasons() == {"ignored": 1, "secrets": 1, "unparsable": 1}
     again = own_code.gather([project], general_share=0.25)
     assert again.documents == code.documents
     general = sum(len(one.text.encode()) for one in code.documents if one.source == "library")
@@ -64,10 +71,10 @@ def test_own_code_is_split_by_file_and_general_code_is_beside_it(project: Path) 
 
 def test_too_little_code_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.py").write_text("x = 1\n" * 50)
-    assert adapt.main([str(tmp_path)]) == run.FAILED
+    assert adapt.main([str(tmp_path)]) == door.FAILED
     error = capsys.readouterr().err
     assert "error: expected at least 20,000 bytes of Python code to learn from" in error
-    assert adapt.main([str(tmp_path / "nothing")]) == run.FAILED
+    assert adapt.main([str(tmp_path / "nothing")]) == door.FAILED
     assert "expected a folder with Python code" in capsys.readouterr().err
 
 
@@ -116,16 +123,25 @@ def test_a_model_that_knows_the_project_is_left_whole(
     assert "files that were not trained on" in card
 
 
+FORGETFUL = {"learning_rate": 1.0, "warmup_steps": 0}
+IDLE = {"learning_rate": 1e-12, "matrix_learning_rate": 1e-12}
+
+
 @pytest.mark.usefixtures("small")
-def test_what_forgets_too_much_is_not_left(
-    project: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("rates", [FORGETFUL, IDLE])
+def test_what_forgets_too_much_or_learns_nothing_is_not_left(
+    rates: dict[str, Any],
+    project: Path,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     into = project / ".lineahead" / "model"
     into.mkdir(parents=True)
     (into / "earlier").touch()
-    monkeypatch.setattr(adapt, "OPTIMIZER", replace(adapt.OPTIMIZER, learning_rate=1.0, warmup_steps=0))
+    monkeypatch.setattr(adapt, "OPTIMIZER", replace(adapt.OPTIMIZER, **rates))
     arguments = [str(project), "--model", str(model), "--tokens", "1_000", "--places", "0", "--threads", "1"]
-    assert adapt.main(arguments) == run.FAILED
+    assert adapt.main(arguments) == door.FAILED
     assert f"error: nothing is left in {into}: expected fewer bits" in capsys.readouterr().err
     assert [path.name for path in into.parent.iterdir()] == ["model"]
     assert (into / "earlier").exists()
@@ -138,10 +154,35 @@ def test_a_stop_is_gone_on_from(
     arguments = [str(project), "--model", str(model), "--tokens", "4_000", "--places", "0", "--threads", "1"]
     with monkeypatch.context() as patch:
         patch.setattr(loop, "update", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-        assert adapt.main(arguments) == run.STOPPED
+        assert adapt.main(arguments) == door.STOPPED
     assert "stopped; the same command goes on" in capsys.readouterr().err
     assert adapt.main(arguments) == 0
     assert (project / ".lineahead" / "model" / "model.onnx").exists()
+    assert "nan" not in capsys.readouterr().out  # of places that were not asked for
+
+
+def test_an_earlier_model_comes_back_where_none_took_its_place(
+    project: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapted, into = project / "work" / "model", project / ".lineahead" / "model"
+    shutil.copytree(model, adapted)
+    into.mkdir(parents=True)
+    (into / "earlier").touch()
+    rename = Path.rename
+
+    def stopped(path: Path, target: Path) -> Path:
+        if path == adapted:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        adapt._hand_over(adapted, adapted.parent, into)
+    monkeypatch.setattr(Path, "rename", rename)
+    assert (into / "earlier").exists()
+    adapt._hand_over(adapted, adapted.parent, into)
+    assert [path.name for path in into.parent.iterdir()] == ["model"]
+    assert not (into / "earlier").exists()
 
 
 def test_a_model_without_a_graph_is_refused(project: Path, tmp_path: Path, tiny_ladder_step: Path) -> None:

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from training import card, provenance
 
 BUNDLED = Path(__file__).parents[1] / "server" / "lineahead" / "model"
@@ -25,7 +27,7 @@ def test_a_checkpoint_hands_on_all_its_trainings() -> None:
 
 
 def test_a_checkpoint_that_says_nothing_is_named(tmp_path: Path) -> None:
-    assert provenance.trainings_of(tmp_path) == [f"{tmp_path}, whose provenance.json says nothing of it."]
+    assert provenance.trainings_of(tmp_path) == [f"{tmp_path.name}, whose provenance.json says nothing of it."]
 
 
 def test_trainings_kept_as_prose_are_told_as_they_are(tmp_path: Path) -> None:
@@ -35,3 +37,31 @@ def test_trainings_kept_as_prose_are_told_as_they_are(tmp_path: Path) -> None:
     assert "Before that, in the checkpoint that it went on from: 7 steps.\n" in card.render(
         about | {"before": ["7 steps."]}
     )
+
+
+@pytest.mark.parametrize(
+    ("argument", "left"),
+    [
+        ("/home/ann/customer/app", "app"),
+        ("run.folder=/home/ann lee/my runs/x", "run.folder=x"),
+        (r"run.folder=C:\Users\ann\runs", "run.folder=runs"),
+        (r"\\\\server\share\runs", "runs"),
+        ("packages:~/lists/own.txt", "packages:own.txt"),
+        ('corpus.sources=["../customer/app", "/srv/b"]', 'corpus.sources=["app", "b"]'),
+        ("https://host/a/b.csv", "https://host/a/b.csv"),
+        ("hub:owner/name", "hub:owner/name"),
+        ("runs/decoder-cpu", "runs/decoder-cpu"),
+    ],
+)
+def test_a_card_names_no_folder_of_this_machine(argument: str, left: str) -> None:
+    assert card.without_folders(argument) == left
+
+
+def test_neither_sources_nor_commands_give_the_home_away() -> None:
+    about = json.loads((BUNDLED / "provenance.json").read_text())
+    about["config"]["corpus"]["sources"] = ["/home/ann/customer/app"]
+    about["command"] = "python -m training.run run.folder=/home/ann/runs"
+    shown = card.render(about)
+    assert "ann" not in shown.replace("channel", "").split()
+    assert "/home" not in shown
+    assert "Sources: app;" in shown

@@ -198,3 +198,11 @@ def test_a_corpus_on_one_side_of_the_split_is_an_error_with_advice(repositories:
         list(read_documents(settings(repositories / "project00")))
     config = CorpusConfig(sources=(str(repositories / "project00"),), validation_share=0.0)
     assert len(list(read_documents(config))) == 3
+
+
+@pytest.mark.slow  # starts the workers
+def test_a_table_in_another_encoding_says_what_helps(tmp_path: Path) -> None:
+    (tmp_path / "latin.csv").write_bytes(('"' + "word = 'été'\n" * 30 + '"\n').encode("latin-1"))
+    config = CorpusConfig((str(tmp_path / "latin.csv"),))
+    with pytest.raises(InputError, match=r"undecodable 1\); text in another encoding than UTF-8 has to be saved"):
+        list(read_documents(config))

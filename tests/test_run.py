@@ -13,7 +13,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from training import checkpoint, config, devices, files, loop, metrics, resume, run, throughput
+from training import checkpoint, config, devices, door, files, loop, metrics, resume, run, throughput
 from training.errors import InputError
 from training.models import MODELS
 from training.processes import Processes
@@ -56,7 +56,7 @@ def test_the_estimate_comes_first_and_counts_evaluation(
     rows = (2 + 30 // 15) * 2 * (8000 - 8)  # more windows
     assert minutes[1] - minutes[0] == pytest.approx(operations * rows * 64 / 3 / (1e9 * run.EXPECTED_SHARE) / 60)
     monkeypatch.setattr(run, "_prepare", lambda _: (_ for _ in ()).throw(InputError("no corpus")))
-    assert run.main(tiny_arguments(tmp_path)) == run.FAILED
+    assert run.main(tiny_arguments(tmp_path)) == door.FAILED
     assert "estimate: about " in capsys.readouterr().out
 
 
@@ -77,7 +77,7 @@ def test_tensorboard_that_is_missing_is_named(
     tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    assert run.main(tiny_arguments(tmp_path, "loop.tensorboard=true")) == run.FAILED
+    assert run.main(tiny_arguments(tmp_path, "loop.tensorboard=true")) == door.FAILED
     assert "loop.tensorboard: the package tensorboard is not installed" in capsys.readouterr().err
 
 
@@ -109,7 +109,7 @@ def test_a_checkpoint_of_another_shape_is_refused(
     tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
 ) -> None:
     overrides = [f"run.start_from={tiny_run}", "model.num_layers=1"]
-    assert run.main(tiny_arguments(tmp_path / "run", *overrides)) == run.FAILED
+    assert run.main(tiny_arguments(tmp_path / "run", *overrides)) == door.FAILED
     assert "expected a checkpoint of the table [model]" in capsys.readouterr().err
 
 
@@ -127,9 +127,9 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
         return step(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loop, "update", step_and_interrupt)
-    assert run.main(tiny_arguments(tmp_path)) == run.STOPPED
+    assert run.main(tiny_arguments(tmp_path)) == door.STOPPED
     assert json.loads((tmp_path / "provenance.json").read_text())["progress"]["steps"] == 7
-    assert run.main(tiny_arguments(tmp_path)) == run.STOPPED
+    assert run.main(tiny_arguments(tmp_path)) == door.STOPPED
     assert run.main(tiny_arguments(tmp_path)) == 0
     assert_same_weights(tiny_run, tmp_path)
     steps = [line["step"] for line in metrics.read(tmp_path) if "validation_nats" in line]
@@ -169,7 +169,7 @@ def test_the_same_seed_gives_the_same_weights_whatever_the_micro_batch(
 def test_other_settings_are_no_resumption(
     tiny_run: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run.main(tiny_arguments(tiny_run, "optimizer.learning_rate=1e-5")) == run.FAILED
+    assert run.main(tiny_arguments(tiny_run, "optimizer.learning_rate=1e-5")) == door.FAILED
     message = capsys.readouterr().err
     assert "optimizer.learning_rate was 0.003, is 1e-05" in message
     assert "another run.folder" in message
@@ -179,7 +179,7 @@ def test_a_damaged_state_is_named(
     tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "resume.safetensors").write_bytes(b"\x00" * 100)
-    assert run.main(tiny_arguments(tmp_path)) == run.FAILED
+    assert run.main(tiny_arguments(tmp_path)) == door.FAILED
     assert "resume.safetensors: not readable" in capsys.readouterr().err
 
 
@@ -201,7 +201,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(
         save(*arguments, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(resume, "save_file", fill)
-    assert run.main(tiny_arguments(tmp_path, "loop.checkpoint_minutes=0.0")) == run.FAILED
+    assert run.main(tiny_arguments(tmp_path, "loop.checkpoint_minutes=0.0")) == door.FAILED
     assert "No space left on device; what was saved before is kept" in capsys.readouterr().err
     assert not list(tmp_path.glob(".*"))
     assert run.main(tiny_arguments(tmp_path)) == 0
@@ -211,7 +211,9 @@ def test_a_full_disk_keeps_the_last_checkpoint(
 def test_a_diverging_run_stops_with_advice(
     tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run.main(tiny_arguments(tmp_path, "optimizer.learning_rate=1e30", "optimizer.gradient_clip=0")) == run.FAILED
+    assert (
+        run.main(tiny_arguments(tmp_path, "optimizer.learning_rate=1e30", "optimizer.gradient_clip=0")) == door.FAILED
+    )
     assert "lower optimizer.learning_rate" in capsys.readouterr().err
 
 
@@ -231,7 +233,7 @@ def test_a_diverging_run_stops_with_advice(
 def test_bad_settings_fail_with_one_line(
     override: str, message: str, tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run.main(tiny_arguments(tmp_path, override)) == run.FAILED
+    assert run.main(tiny_arguments(tmp_path, override)) == door.FAILED
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
     assert message in errors[0]
@@ -288,7 +290,7 @@ def test_without_a_config_the_device_decides(
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
     monkeypatch.setattr(config, "load", load)
-    assert run.main([f"run.folder={tmp_path}"]) == run.FAILED
+    assert run.main([f"run.folder={tmp_path}"]) == door.FAILED
     assert chosen == [expected, f"run.folder={tmp_path}"]
-    assert run.main(["bigram", "--extra-prompt", "a.py", "--extra-prompt", "b.py"]) == run.FAILED
+    assert run.main(["bigram", "--extra-prompt", "a.py", "--extra-prompt", "b.py"]) == door.FAILED
     assert chosen[2:] == ["bigram", 'tokenizer.extra_prompts=["a.py", "b.py"]']

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from raw_client import SERVER, RawClient
 
-from lineahead.memory import files, ignored
+from lineahead.memory import files
 from lineahead.memory.files import MOST_BYTES, is_written_here, read_file, read_files, read_folders
-from lineahead.memory.ignored import Ignored, excluded
 from lineahead.memory.memory import ProjectMemory
-from training import format
+from training import format, ignored
 from training.format import holds_secrets
+from training.ignored import Ignored, excluded
 
 posix = pytest.mark.skipif(os.name == "nt", reason="links and pipes as POSIX has them")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from raw_client import RawClient
 
-from lineahead.memory import ignored as module
 from lineahead.memory.files import why_left_out
-from lineahead.memory.ignored import Ignored
 from lineahead.reasons import EXPLANATIONS, Reason
+from training import ignored as module
+from training.ignored import Ignored
 
 OPTIONS = {"confidence": 0.0, "debounce": 0}
 KNOWN = "def measured_columns(table):\n    return frobnicate_quuxly(table, width=80)\n\n\n" * 3

@@ -279,7 +279,7 @@ def test_odd_csv(tmp_path: Path, data: bytes, expected: list[tuple[str, str]]) -
     assert contents(found(path)) == expected
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_csv_with_a_header_in_any_unicode(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "table.csv"
     rows = 'id,content,license,repository_name\n7,"def f():\n    return ""ä""",mit,a/b\n8,,,\n9,x = 1\n'
@@ -291,8 +291,8 @@ def test_csv_with_a_header_in_any_unicode(tmp_path: Path, encoding: str) -> None
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
-def test_the_course_s_csv_in_utf_16(tmp_path: Path, encoding: str) -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_the_course_s_csv_in_wider_unicode(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "course.csv"
     path.write_bytes(ROWS.encode(encoding))
     assert contents(found(path))[0] == ('def f():\n    return "a"', "")

@@ -1,9 +1,11 @@
 """What a training that is stopped leaves: Ctrl+C in real processes at each stage, and a disk that is really full."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +14,11 @@ import pytest
 import safetensors.torch
 import torch
 
-from training import checkpoint, run
+from training import adapt, checkpoint, door, run
+from training.__main__ import COMMANDS
 
 Arguments = Callable[..., list[str]]
+ROOTS = (Path(__file__).parents[1] / "server", Path(__file__).parents[1])
 HANG = 240  # seconds; nothing here takes half as long
 
 
@@ -22,12 +26,15 @@ def command(arguments: list[str]) -> list[str]:
     return [sys.executable, "-u", "-m", "training.run", *arguments]
 
 
-def interrupt_when(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> tuple[int, str]:
+def interrupt_when(
+    process: subprocess.Popen[bytes], ready: Callable[[], bool], kill: Callable[[int, int], None] = os.kill
+) -> tuple[int, str]:
     """Press Ctrl+C at a moment; returns the exit code and what stands on standard error."""
     deadline = time.monotonic() + HANG
     while not ready() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
-    process.send_signal(signal.SIGINT)
+    if process.poll() is None:
+        kill(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=HANG)
     return process.returncode, error.decode()
 
@@ -48,7 +55,7 @@ def test_ctrl_c_while_the_corpus_is_read_loses_none_of_the_reading(
         return sum(path.stat().st_size for path in data.glob("*.judged.jsonl"))
 
     code, error = interrupt_when(start(arguments, tmp_path / "out"), lambda: judged() > 0)
-    assert code == run.STOPPED
+    assert code == door.STOPPED
     assert "Traceback" not in error
     assert "stopped; what was read and trained before is kept" in error
     assert not list(data.glob("*.partial-*"))
@@ -66,7 +73,7 @@ def test_ctrl_c_anywhere_else_goes_on_to_the_same_weights(
     output, folder = tmp_path / "out", tmp_path / "run"
     process = start(tiny_arguments(folder), output)
     code, error = interrupt_when(process, lambda: word in output.read_text())
-    assert code in (run.STOPPED, 0)  # 0: the very last moment
+    assert code in (door.STOPPED, 0)  # 0: the very last moment
     assert "Traceback" not in error
     assert run.main(tiny_arguments(folder)) == 0
     assert same_weights(tiny_run, folder)
@@ -76,6 +83,44 @@ def test_ctrl_c_anywhere_else_goes_on_to_the_same_weights(
 def same_weights(first: Path, second: Path) -> bool:
     one, other = (safetensors.torch.load_file(folder / "resume.safetensors") for folder in (first, second))
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_ctrl_c_while_modules_are_imported_is_a_line(name: str, tmp_path: Path) -> None:
+    """Each command imports torch; here that is a module which says that it is imported, and never is."""
+    (tmp_path / "torch.py").write_text(
+        f"import pathlib, time\npathlib.Path({str(tmp_path / 'importing')!r}).touch()\ntime.sleep({HANG})\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"training.{name}", "--help"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *map(str, ROOTS)])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    code, error = interrupt_when(process, (tmp_path / "importing").exists)
+    assert (code, error) == (door.STOPPED, "stopped before anything was begun\n")
+
+
+@pytest.mark.parametrize("begun", ["data-*", "data-*/dataset.json", "run/metrics.jsonl", "model", "model/model.onnx"])
+def test_ctrl_c_in_adapting_leaves_the_earlier_model_and_goes_on(begun: str, tmp_path: Path, tiny_run: Path) -> None:
+    project, into = tmp_path / "project", tmp_path / "into"
+    shutil.copytree(Path(sysconfig.get_paths()["stdlib"]) / "json", project)
+    into.mkdir()
+    (into / "earlier").touch()
+    arguments = [str(project), "--model", str(tiny_run), "--into", str(into), "--tokens", "6_000", "--general", "0"]
+    arguments += ["--places", "1", "--threads", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "training.adapt", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    code, error = interrupt_when(process, lambda: any(tmp_path.glob(f"into.partial/{begun}")), os.killpg)
+    assert code == door.STOPPED
+    assert "Traceback" not in error
+    assert [path.name for path in into.iterdir()] == ["earlier"]
+    assert adapt.main(arguments) in (0, door.FAILED)  # this little may have taught nothing
+    assert not (tmp_path / "into.partial").exists()
 
 
 @pytest.fixture
@@ -108,7 +153,7 @@ def test_a_disk_that_is_full_is_one_line_and_loses_nothing(
     resize(kilobytes)
     arguments = tiny_arguments(disk / "run", f"run.data={disk / 'data'}", "loop.checkpoint_minutes=0.0")
     full = subprocess.run(command(arguments), capture_output=True, text=True, timeout=HANG, check=False)
-    assert full.returncode == run.FAILED
+    assert full.returncode == door.FAILED
     assert "Traceback" not in full.stderr
     errors = [line for line in full.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1

@@ -5,10 +5,13 @@ says how good it was before and after on files that it was not trained on. What 
 of other code, is not left behind.
 """
 
+from training import door  # isort: split
+
 import argparse
 import hashlib
 import importlib.util
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -37,6 +40,7 @@ from training.tokenizer import TokenizerConfig
 
 EPOCHS = 3  # at most: small projects are learned by heart after that
 BATCH, SEQUENCE = 4, 512
+STORED = torch.bfloat16  # what is measured is what is left
 MOST_FORGOTTEN = 0.03  # of the bits per byte of general code
 OPTIMIZER = OptimizerConfig(
     learning_rate=5e-4, matrix_learning_rate=5e-3, weight_decay=0.0, warmup_steps=10, decay_share=0.7
@@ -71,6 +75,7 @@ def adapt(folders: list[Path], model: Path, into: Path, options: argparse.Namesp
     opened = checkpoint.load(model)
     if not isinstance(getattr(opened.model, "config", None), DecoderConfig):
         raise InputError(f"--model: expected a decoder, which has a graph to run; found another kind in {model}")
+    _bring_back(into)
     code = own_code.gather(folders, options.general)
     work = into.with_name(f"{into.name}.partial")
     prepared = _prepare(code, opened, model, work)
@@ -113,13 +118,14 @@ def _blend(model: Path, learned: Path, into: Path, general: list[Path], most: fl
     new = {name: tensor.clone() for name, tensor in opened.model.state_dict().items()}
 
     def forgets(tenths: int) -> float:
-        opened.model.load_state_dict({name: torch.lerp(old[name], new[name], tenths / 10) for name in new})
+        mixed = {name: torch.lerp(old[name], new[name], tenths / 10) for name in new}
+        opened.model.load_state_dict({name: tensor.to(STORED).float() for name, tensor in mixed.items()})
         return _bits(opened, general)
 
     tenths = bisect_right(range(1, 11), most, key=forgets)  # the more of the new weights, the more is forgotten
     if tenths:
         forgets(tenths)
-        checkpoint.save_weights(into, opened.model, torch.bfloat16)
+        checkpoint.save_weights(into, opened.model, STORED)
         export.export(into)
     return tenths / 10
 
@@ -203,22 +209,38 @@ def _table(before: Measured, after: Measured) -> str:
     rows = ["| | before | after | change |", "| --- | --- | --- | --- |"]
     for name, title in names.items():
         old, new = asdict(before)[name], asdict(after)[name]
+        if math.isnan(old):  # --places 0
+            continue
         change = f"{100 * (new / old - 1):+.1f} %" if "bits" in title else f"{100 * (new - old):+.1f} points"
         rows.append(f"| {title} | {old:.3f} | {new:.3f} | {change} |")
     return "\n".join(rows)
 
 
 def _hand_over(adapted: Path, work: Path, into: Path) -> None:
-    """Put the finished model in its place, instead of an earlier one; nothing else is left."""
+    """Put the finished model in its place, instead of an earlier one, which comes back where that fails."""
     (adapted / ".gitignore").write_text("*\n", encoding="utf-8")  # a model knows the code: it is nobody else's
     format.write_hashes(adapted)
-    old = into.with_name(f"{into.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if into.exists():
-        into.rename(old)
-    adapted.rename(into)
+    old = _earlier(into)
+    try:
+        if into.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            into.rename(old)
+        adapted.rename(into)
+    finally:
+        _bring_back(into)
     shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(work)
+
+
+def _earlier(into: Path) -> Path:
+    """Where an earlier model is while another one takes its place."""
+    return into.with_name(f"{into.name}.old")
+
+
+def _bring_back(into: Path) -> None:
+    """Put an earlier model back where none came in its place."""
+    if _earlier(into).exists() and not into.exists():
+        _earlier(into).rename(into)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -254,9 +276,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}; the same command goes on from what was saved", file=sys.stderr)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from what was saved", file=sys.stderr)
-        return run.STOPPED
-    return run.FAILED
+        return door.STOPPED
+    return door.FAILED
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(door.enter(main))

@@ -1,6 +1,7 @@
 """The model card, README.md, from the facts of provenance.json: `card.md` is its template."""
 
-from pathlib import Path
+import re
+from pathlib import Path, PureWindowsPath
 from string import Template
 from typing import Any
 
@@ -21,6 +22,17 @@ Filling in the middle: `<|fim_prefix|><|fim_suffix|>` text after the cursor `<|f
 BY_PROJECT = "Validation text comes from projects of which no file was trained on."
 BY_FILE = "Validation text comes from files that were not trained on, of the same projects."
 BY_STREAM = "Validation text is the last part of the token stream."
+
+LOCAL = re.compile(r"""(?<![\w./\\])(?:~\w*|\.{1,2}|[A-Za-z]:)?(?:\\\\|[\\/](?![\\/]))[^"'\[\],]+""")
+
+
+def without_folders(argument: str) -> str:
+    """An argument or a source, of whose paths from the root, the home or the folder above the last names are left.
+
+    >>> without_folders('corpus.sources=["/home/ann/customer/app", "../lib", "hub:a/b", "runs/c"]')
+    'corpus.sources=["app", "lib", "hub:a/b", "runs/c"]'
+    """
+    return LOCAL.sub(lambda path: PureWindowsPath(path[0]).name, argument)  # which knows both separators
 
 
 def render(about: dict[str, Any]) -> str:
@@ -43,7 +55,7 @@ def render(about: dict[str, Any]) -> str:
         ),
         validation={"project": BY_PROJECT, "file": BY_FILE, "stream": BY_STREAM}[corpus["split"]],
         prompts=PROMPTS if config["batches"]["fim_rate"] > 0 else "",
-        sources=", ".join(corpus["sources"]),
+        sources=", ".join(map(without_folders, corpus["sources"])),
         licences=corpus["licences"],
         projects="\n".join(
             f"| {row['project']} | {row['licence']} | {row['split']} | {row['documents']:,} | {row['bytes']:,} |"
@@ -58,11 +70,12 @@ def _training(facts: dict[str, Any]) -> str:
     hardware = machine["device"]
     if hardware == "cpu":
         hardware = f"{machine['processes']} process(es) of {machine['threads']} thread(s) on {machine['processor']}"
+    command = " ".join(map(without_folders, facts["command"].split(" ")))  # as it may have been kept once
     return (
         f"{progress['steps']:,} steps, {progress['tokens']:,} tokens "
         f"({progress['tokens'] / max(1, data['tokens']):.2f} epochs of {data['tokens']:,} tokens, "
         f"{data['text_bytes']:,} bytes of text), {progress['seconds'] / 3600:.2f} hours on {hardware}, "
-        f"in {progress['sessions']} session(s). `{facts['command']}`; commit {facts['commit'] or 'unknown'}; "
+        f"in {progress['sessions']} session(s). `{command}`; commit {facts['commit'] or 'unknown'}; "
         f"torch {facts['versions']['torch']}."
     )
 

@@ -4,6 +4,8 @@ The command reads a finished run of the ladder and writes its losses, perplexiti
 training/results, from where the notebook shows them.
 """
 
+from training import door  # isort: split
+
 import argparse
 import json
 import math
@@ -195,9 +197,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"written: {path}")
     except (InputError, OSError, ValueError, KeyError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return door.FAILED
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(door.enter(main))

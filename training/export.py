@@ -3,6 +3,8 @@
 It is checked against the checkpoint first; `graph.py` builds it.
 """
 
+from training import door  # isort: split
+
 import argparse
 import math
 import sys
@@ -16,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training import checkpoint, format, graph, tokenizer
+from training import checkpoint, format, graph, tokenizer, upload
 from training.checkpoint import Checkpoint
 from training.errors import InputError
 from training.files import write_atomically
@@ -125,16 +127,24 @@ def main(arguments: list[str] | None = None) -> int:
         help="the most tokens that the graph sees at once, where the model sees more: memory goes with it "
         "(default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="then upload all that others need of it")
+    parser.add_argument("--license", metavar="ID", help="for the card on the hub: mit, apache-2.0, other …")
+    parser.add_argument("--public", action="store_true", help="where the hub's repository is new: for everybody to see")
     options = parser.parse_args(arguments)
     try:
+        if options.push_to_hub:
+            upload.card_of(options.checkpoint, options.license)  # before the work
         cost = export(options.checkpoint, options.text, not options.float, options.window)
+        path = options.checkpoint / format.GRAPH
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; {cost}")
+        if options.push_to_hub:
+            address = upload.push(options.checkpoint, options.push_to_hub, options.license, options.public)
+            print(f"uploaded: {address}")
     except (InputError, OSError, UnicodeDecodeError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
-    path = options.checkpoint / format.GRAPH
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; {cost}")
+        return door.FAILED
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(door.enter(main))

@@ -1,6 +1,6 @@
 """What a checkpoint folder is made of and what counts as code, for all who write or read them: standard library only.
 
-The one module of this package that the server imports.
+With `ignored.py`, what the server imports of this package.
 """
 
 import codecs

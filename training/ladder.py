@@ -5,6 +5,8 @@ ladder.png. What was trained before is not trained again, so the same command go
 draws anew after the end.
 """
 
+from training import door  # isort: split
+
 import argparse
 import json
 import math
@@ -126,11 +128,11 @@ def main(arguments: list[str] | None = None) -> int:
         draw(rungs, options.runs / PICTURE)
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return run.FAILED
+        return door.FAILED
     print(text)
     print(f"written: {options.runs / TABLE}, {options.runs / PICTURE}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(door.enter(main))

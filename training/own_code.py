@@ -11,6 +11,7 @@ from training.corpus.documents import Document
 from training.corpus.filters import Duplicates, judge, judge_path
 from training.corpus.tally import CorpusReport
 from training.errors import InputError
+from training.ignored import Ignored
 
 HELD_OUT_SHARE = 0.1  # of a person's code, in whole files
 LEAST_BYTES = 20_000  # of code to learn from; for less the server's memory does as much
@@ -59,10 +60,17 @@ def gather(folders: Sequence[Path], general_share: float) -> OwnCode:
 
 
 def _read(folder: Path, report: CorpusReport) -> Iterator[tuple[Path, str]]:
-    """The files of a folder that are good to learn from, with their texts."""
-    config = CorpusConfig()
+    """The files of a folder that are good to learn from, with their texts; what git ignores there is not looked at."""
+    config, ignored = CorpusConfig(), Ignored(folder)
     limits, duplicates = limits_of(config), Duplicates(config.near_duplicate_threshold)
-    for path in format.python_files(folder):
+
+    def enters(path: Path) -> bool:
+        return format.holds_own_code(path) and not ignored.ignores(path, is_folder=True)
+
+    for path in format.python_files(folder, enters):
+        if ignored.ignores(path):
+            report.drop(OWN, "ignored", 0)
+            continue
         relative = path.relative_to(folder).as_posix()
         reason = "secrets" if format.holds_secrets(path.name) else judge_path(relative)
         text = ""

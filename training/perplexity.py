@@ -5,6 +5,8 @@ Perplexity is exp of the mean negative log likelihood per token, so it compares 
 only; bits per byte of text compares all.
 """
 
+from training import door  # isort: split
+
 import argparse
 import json
 import math
@@ -164,7 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
             results = measure_splits(opened, options.checkpoint, window, stride, options.tokens)
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return door.FAILED
     if options.json:
         print(json.dumps({"window": window, "stride": stride, **{name: asdict(s) for name, s in results.items()}}))
         return 0
@@ -178,4 +180,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(door.enter(main))

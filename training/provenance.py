@@ -41,7 +41,7 @@ def describe(
     evaluated = [line for line in lines if "validation_nats" in line]
     return {
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join([Path(sys.executable).name, "-m", "training.run", *sys.argv[1:]]),
+        "command": _command(),
         "commit": _commit(),
         "versions": {
             "python": platform.python_version(),
@@ -82,7 +82,14 @@ def trainings_of(folder: Path) -> list[dict[str, Any] | str]:
             earlier = [earlier] if earlier else []
         return [{name: about[name] for name in TRAINING}, *earlier]
     except (OSError, ValueError, KeyError, TypeError):
-        return [f"{folder}, whose {PROVENANCE} says nothing of it."]
+        return [f"{folder.resolve().name}, whose {PROVENANCE} says nothing of it."]
+
+
+def _command() -> str:
+    """The command line that this process was started with, which card and provenance show to others."""
+    specification = getattr(sys.modules["__main__"], "__spec__", None)
+    name = specification.name if specification else "training.run"
+    return " ".join([Path(sys.executable).name, "-m", name, *map(card.without_folders, sys.argv[1:])])
 
 
 def _commit() -> str | None:

@@ -5,6 +5,8 @@ This is the only module that knows all the others. What a run leaves is in its f
 provenance.json and loss-curve.png.
 """
 
+from training import door  # isort: split
+
 import argparse
 import dataclasses
 import sys
@@ -38,7 +40,6 @@ from training.processes import Processes
 
 EXPECTED_SHARE = 0.4  # of the matrix rate that training reaches; for the estimate printed at the start
 CODEBERT_TOKENS = 16_000  # that a corpus of 4M of them uses, about
-STOPPED, FAILED = 130, 2  # exit codes
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,8 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
             "stopped; what was read and trained before is kept, and the same command goes on from there",
             file=sys.stderr,
         )
-        return STOPPED
-    return FAILED
+        return door.STOPPED
+    return door.FAILED
 
 
 def run(settings: RunConfig, group: Processes) -> int:
@@ -108,12 +109,12 @@ def train(settings: RunConfig, prepared: Dataset, group: Processes) -> int:
         _announce(settings, prepared, model, compute)
     progress, stopped = loop.train(settings.loop, _training(settings, prepared, model), compute)
     if not group.is_first:
-        return STOPPED if stopped else 0
+        return door.STOPPED if stopped else 0
     provenance.write(folder, settings.as_dict(), prepared, model, compute, progress)
     if stopped:
         of = f"step {progress.step:,} of {settings.loop.steps:,}"
         print(f"stopped and saved at {of}; the same command goes on from there")
-        return STOPPED
+        return door.STOPPED
     spent = f"{progress.step:,} steps, {progress.tokens:,} tokens, {progress.seconds / 60:.1f} minutes"
     print(f"done: {spent}; all in {folder}")
     if settings.model_kind == "decoder":
@@ -202,4 +203,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(door.enter(main))

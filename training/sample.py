@@ -1,5 +1,7 @@
 """Let a checkpoint write: `python -m training.sample CHECKPOINT [--prompt-file F | --example NAME] …`."""
 
+from training import door  # isort: split
+
 import argparse
 import sys
 from pathlib import Path
@@ -80,10 +82,10 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except (InputError, OSError, UnicodeDecodeError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return door.FAILED
     print(prompt + new)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(door.enter(main))

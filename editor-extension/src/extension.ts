@@ -6,6 +6,7 @@ import { Ledger } from "./ledger";
 import type { Numbers } from "./pages";
 import { hidePeek, peek } from "./peek";
 import { Popup } from "./popup";
+import { useProjectModel } from "./project";
 import { clientOptions, findInterpreter, languages, serverOptions } from "./server";
 import { setUp } from "./setup";
 import { createStatusBar, type Status, showMenu, toggle } from "./status";
@@ -99,6 +100,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       await restart();
       if (isThere) offerExample();
     }),
+    vscode.commands.registerCommand("lineahead.useProjectModel", useProjectModel),
     vscode.commands.registerCommand("lineahead.showAround", () => showAround(context)),
     vscode.commands.registerCommand("lineahead.example", openExample),
     vscode.commands.registerCommand("lineahead.restartServer", restart),

@@ -65,6 +65,13 @@ class CorpusConfig:
     """Stop after so many documents."""
 
 
+HINTS = {
+    "licence": "code without a licence needs corpus.licences=any",
+    "undecodable": "text in another encoding than UTF-8 has to be saved as UTF-8 first",
+}
+"""What helps where nothing is left, by the reason why something was dropped."""
+
+
 def read_documents(
     config: CorpusConfig, report: CorpusReport | None = None, judged: Path | None = None
 ) -> Generator[Document, None, None]:
@@ -182,7 +189,7 @@ def _check_outcome(config: CorpusConfig, report: CorpusReport) -> None:
     if not report.documents:
         raise InputError(
             f"corpus: expected documents in {', '.join(config.sources)}; found none that is usable (dropped: {reasons})"
-            + ("; code without a licence needs corpus.licences=any" if "licence" in report.reasons() else "")
+            + "".join(f"; {hint}" for reason, hint in HINTS.items() if reason in report.reasons())
         )
     if config.split == "stream" or not config.validation_share:
         return

@@ -31,7 +31,7 @@ _TIMEOUT = 60  # seconds without a byte
 
 
 def csv_file(location: str, content_column: str) -> Found:
-    """A CSV file or URL, in UTF-8 or UTF-16: a document a row.
+    """A CSV file or URL, in UTF-8, UTF-16 or UTF-32: a document a row.
 
     With a header that names the content column that one is read, with project, licence and path beside it; without
     one the first column, as in the course's file.
@@ -82,8 +82,10 @@ def _csv_rows(location: str, content_column: str) -> Iterator[Candidate]:
 
 
 def _encoding(file: Any) -> str:
-    """UTF-8 or UTF-16, by the mark at the start; without one by the zeros in every other byte."""
+    """UTF-8, UTF-16 or UTF-32, by the mark at the start; without one UTF-16 by the zeros in every other byte."""
     start: bytes = file.peek(64)[:64]
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):  # before the mark of UTF-16, which it begins with
+        return "utf-32"
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if len(start) > 3 and not any(start[1::2]):

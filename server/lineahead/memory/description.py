@@ -5,9 +5,9 @@ from pathlib import Path
 
 from lineahead.engine.vocabulary import Vocabulary
 from lineahead.memory.files import MOST_BYTES, MOST_FILES, MOST_FOLDERS
-from lineahead.memory.ignored import Ignored, excluded
 from lineahead.memory.memory import ProjectMemory
 from training import format
+from training.ignored import Ignored, excluded
 
 MOST_NAMED = 200  # files: who wants to know of more looks at the first ones
 

@@ -7,11 +7,11 @@ from itertools import islice
 from pathlib import Path
 
 from lineahead.grammar import parses
-from lineahead.memory.ignored import Ignored, excluded, repository_of
 from lineahead.memory.memory import ProjectMemory
 from lineahead.reasons import Reason
 from training import format
 from training.format import holds_secrets
+from training.ignored import Ignored, excluded, repository_of
 
 logger = logging.getLogger(__name__)
 

@@ -3,12 +3,12 @@
 import re
 from pathlib import Path, PurePath
 
-from lineahead.memory.ignored import excluded
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
 from lineahead.syntax import COMMENT_OR_STRING, MOST_OF_A_LINE, indentation, state_at
 from training.format import holds_secrets
+from training.ignored import excluded
 
 MOST_CHARACTERS = 1_000_000  # of a document: all of it is looked at
 CLOSERS = frozenset(")]}:, \t\"'")

@@ -1,4 +1,7 @@
-"""What a project leaves out: its .gitignore files, and the setting `exclude`."""
+"""What a project leaves out: its .gitignore files, and the setting `exclude`.
+
+Here and in the server's memory alike: what is ignored is neither learned from nor trained on.
+"""
 
 import os
 import re

@@ -1,0 +1,42 @@
+"""The door of every command of this package: Ctrl+C is a line and an exit code at any moment.
+
+A command imports this first, since what it needs beside takes seconds to import, and enters here last:
+`sys.exit(door.enter(main))`.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+STOPPED, FAILED = 130, 2  # exit codes
+NOTHING_BEGUN = b"stopped before anything was begun\n"
+
+
+def enter(main: Callable[[], int]) -> int:
+    """Run a command whose imports are done; returns its exit code."""
+    try:
+        if signal.getsignal(signal.SIGINT) is _stop_at_once:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return main()
+    except KeyboardInterrupt:
+        print("stopped; what was written before is whole", file=sys.stderr)
+        return STOPPED
+
+
+def _stop_at_once(_signal: int, _frame: FrameType | None) -> None:
+    """End while modules are imported: an exception would go through C code, some of which takes it for another."""
+    os.write(2, NOTHING_BEGUN)
+    os._exit(STOPPED)
+
+
+def _is_command() -> bool:
+    """Whether this process is `python -m training.…`, rather than somebody who imports a part of it."""
+    specification = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return specification is not None and specification.name.partition(".")[0] == "training"
+
+
+# Where SIGINT is ignored, as in a shell's background, it stays ignored.
+if _is_command() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, _stop_at_once)
