@@ -38,7 +38,7 @@ def test_good_settings_are_taken() -> None:
     [
         ('{"maxLines": 0}', "lineahead.maxLines: expected int from 1 to 20, found 0; using 4"),
         ('{"maxLines": true}', "lineahead.maxLines: expected int from 1 to 20, found True; using 4"),
-        ('{"confidence": "high"}', "lineahead.confidence: expected float from 0 to 1, found 'high'; using 0.25"),
+        ('{"confidence": "high"}', "lineahead.confidence: expected float from 0 to 1, found 'high'; using 0.3"),
         ('{"enable": "yes"}', "lineahead.enable: expected an object such as"),
         (
             '{"commentsAndStrings": "sometimes"}',

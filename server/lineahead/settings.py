@@ -28,7 +28,7 @@ class Settings:
     """When the list of completions has suggestions too; a client without ghost text has them there but for "never"."""
     comments_and_strings: Literal["never", "lineEnd", "always"] = "lineEnd"
     """Whether text in comments and strings is completed: nowhere, where nothing follows on the line, everywhere."""
-    confidence: float = 0.25
+    confidence: float = 0.3
     """What is less probable than this is not shown, unless it was asked for by name."""
     exclude: tuple[str, ...] = ()
     """Globs, as in .gitignore, of files that are neither learned from nor completed; each may begin at any folder."""

@@ -22,7 +22,7 @@ from lineahead.suggest.prompt import HEALED_BYTES
 from lineahead.suggest.silence import at_block_end, in_empty_block, silence
 
 MOST_SUGGESTIONS = 3
-WHOLE = 6  # characters that a whole line is worth more than its beginning: there is nothing left to do
+WHOLE = 10  # characters that a whole line is worth more than its beginning: there is nothing left to do
 READING = 6  # characters: what it takes to read a suggestion, for who minds that as much as a wrong character
 TELLING_TOKENS, TELLING_SHARE = 3, 0.5  # behind which, and of the times that, a line stood there before
 REPEATED_TOKENS, REPEATED_SHARE = 12, 0.9  # from which on several lines may be the same again
