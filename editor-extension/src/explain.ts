@@ -19,6 +19,7 @@ const TROUBLES: [RegExp, string][] = [
     /NewConnectionError|NameResolutionError|name resolution|Connect(ion)?Timeout|ConnectionRefused|Connection refused|ConnectionResetError|Network is unreachable|ReadTimeout/i,
     "The package index cannot be reached. It needs the network once, for about 55 MB; then never again.",
   ],
+  [/EBUSY|EPERM/, "Another window's server runs from the environment: close the other windows."],
   [
     /DO NOT MATCH THE HASHES/,
     "A package that came over the network is not the one that it should be; nothing of it was installed.",
