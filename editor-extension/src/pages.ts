@@ -28,14 +28,15 @@ export interface Numbers {
 }
 
 const STYLE = `
-  body { font-family: var(--vscode-font-family); color: var(--vscode-foreground); max-width: 60em; padding: 0 2em 2em; }
+  body { font-family: var(--vscode-font-family); color: var(--vscode-foreground); background: var(--vscode-editor-background); max-width: 60em; padding: 0 2em 2em; }
   table { border-collapse: collapse; }
   th, td { text-align: left; overflow-wrap: anywhere; padding: 0.2em 1.5em 0.2em 0; vertical-align: top; }
   th { overflow-wrap: normal; }
   td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-  a { color: var(--vscode-textLink-foreground); }
-  .bar { max-width: 100%; forced-color-adjust: none; background: var(--vscode-charts-blue, var(--vscode-textLink-foreground)); outline: 1px solid var(--vscode-contrastBorder, transparent); height: 0.8em; display: inline-block; min-width: 1px; }
-  .part { opacity: 0.45; }`;
+  a { color: var(--vscode-textLink-foreground); text-decoration: underline; }
+  .bar { max-width: 100%; forced-color-adjust: none; background: var(--vscode-charts-blue, var(--vscode-textLink-foreground)); outline: 1px solid var(--vscode-contrastBorder, transparent); height: 0.8rem; display: inline-block; min-width: 1px; }
+  .part { opacity: 0.45; }
+  @media (max-width: 40em) { .bar { font-size: 40%; } }`; // the bars' widths are in em
 
 const SCOPES = {
   off: "Nothing is learned: the setting <code>lineahead.memory</code> is <code>off</code>.",
