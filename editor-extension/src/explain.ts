@@ -19,6 +19,7 @@ const TROUBLES: [RegExp, string][] = [
     /NewConnectionError|NameResolutionError|name resolution|Connect(ion)?Timeout|ConnectionRefused|Connection refused|ConnectionResetError|Network is unreachable|ReadTimeout/i,
     "The package index cannot be reached. Setting up needs the network once, to download about 55 MB.",
   ],
+  [/EBUSY|EPERM/, "Another window's server runs from the environment: close the other windows."],
   [
     /DO NOT MATCH THE HASHES/,
     "A downloaded package does not have the hash that it should have, and was not installed.",

@@ -7,12 +7,13 @@ import type { Numbers } from "./pages";
 import { hidePeek, peek } from "./peek";
 import { Popup } from "./popup";
 import { useProjectModel } from "./project";
-import { clientOptions, findInterpreter, languages, serverOptions } from "./server";
-import { setUp } from "./setup";
+import { BrokenEnvironment, clientOptions, findInterpreter, serverOptions } from "./server";
+import { languages } from "./settings";
+import { onSetUp, setUp } from "./setup";
 import { createStatusBar, type Status, showMenu, toggle } from "./status";
 import { hideSurprise, toggleSurprise } from "./surprise";
 import { registerPages } from "./views";
-import { announce, offerExample, openExample, showAround } from "./welcome";
+import { announce, offerExample, offerSetUp, openExample, showAround } from "./welcome";
 
 let client: LanguageClient | undefined;
 let ledger: Ledger | undefined;
@@ -71,6 +72,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     } catch (error) {
       log.error(error instanceof Error ? error : String(error));
       status.show({ state: "failed", message: error instanceof Error ? error.message : String(error) });
+      if (error instanceof BrokenEnvironment) offerSetUp(error.message);
     }
   }
 
@@ -80,6 +82,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     return latest;
   };
 
+  const isWaiting = () => ["absent", "failed"].includes(status.now().state);
   const alias = (name: string, target: string) =>
     vscode.commands.registerCommand(`lineahead.${name}`, () => vscode.commands.executeCommand(target));
   context.subscriptions.push(
@@ -101,6 +104,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       if (isThere) offerExample();
     }),
     vscode.commands.registerCommand("lineahead.useProjectModel", useProjectModel),
+    onSetUp(context, () => isWaiting() && restart()),
     vscode.commands.registerCommand("lineahead.showAround", () => showAround(context)),
     vscode.commands.registerCommand("lineahead.example", openExample),
     vscode.commands.registerCommand("lineahead.restartServer", restart),

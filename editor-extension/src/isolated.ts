@@ -17,26 +17,45 @@ export interface Finished {
   output: string;
 }
 
-/** The variables that a program of ours inherits. */
-export function isolatedEnvironment(inherited: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+/** The editor's proxy, and the hosts that are reached without it. */
+export interface EditorProxy {
+  url: string;
+  except: string[];
+}
+
+/** The variables that a program of ours inherits; the editor's proxy, if it names one, comes before the machine's. */
+export function isolatedEnvironment(inherited: NodeJS.ProcessEnv, proxy?: EditorProxy): NodeJS.ProcessEnv {
   const kept = Object.entries(inherited).filter(
     ([name]) =>
-      !/^(PYTHON|VIRTUAL_ENV|CONDA_|__PYVENV)/i.test(name) && (!/^PIP_/i.test(name) || PIP_MAY_KNOW.test(name)),
+      !/^(PYTHON|VIRTUAL_ENV|CONDA_|__PYVENV)/i.test(name) &&
+      (!/^PIP_/i.test(name) || PIP_MAY_KNOW.test(name)) &&
+      !(proxy && /^(https?|all)_proxy$/i.test(name)) &&
+      !(proxy?.except.length && /^no_proxy$/i.test(name)),
   );
-  return Object.fromEntries(kept);
+  // As variables, not as an option of pip: options can be read by everybody on the machine, passwords and all.
+  const proxies = proxy ? { http_proxy: proxy.url, https_proxy: proxy.url } : {};
+  const except = proxy?.except.length ? { no_proxy: proxy.except.join(",") } : {};
+  return { ...Object.fromEntries(kept), ...proxies, ...except };
+}
+
+/** What comes with the extension: the server's wheel, what it needs, and, for machines without network, that as wheels. */
+export interface Packed {
+  wheel: string;
+  requirements: string;
+  libraries?: string;
 }
 
 /** What makes an environment: wheels alone, of the hashes that came with the extension, then our own wheel. */
 export function setUpSteps(
   python: string,
   environment: { folder: string; python: string },
-  requirements: string,
-  wheel: string,
+  { wheel, requirements, libraries }: Packed,
 ): [string, string[]][] {
   const pip = [...ISOLATED, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--only-binary=:all:"];
+  const from = libraries ? ["--no-index", "--find-links", libraries] : ["--retries=1"];
   return [
     [python, [...ISOLATED, "-m", "venv", environment.folder]],
-    [environment.python, [...pip, "--retries=1", "--require-hashes", "-r", requirements]],
+    [environment.python, [...pip, ...from, "--require-hashes", "-r", requirements]],
     [environment.python, [...pip, "--no-index", "--no-deps", wheel]],
   ];
 }
@@ -46,11 +65,10 @@ export function run(
   command: string,
   args: string[],
   cwd: string,
-  signal?: AbortSignal,
-  tell?: (line: string) => void,
+  { signal, tell, proxy }: { signal?: AbortSignal; tell?: (line: string) => void; proxy?: EditorProxy } = {},
 ): Promise<Finished> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env: isolatedEnvironment(process.env), signal });
+    const child = spawn(command, args, { cwd, env: isolatedEnvironment(process.env, proxy), signal });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {

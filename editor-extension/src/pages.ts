@@ -28,13 +28,15 @@ export interface Numbers {
 }
 
 const STYLE = `
-  body { font-family: var(--vscode-font-family); color: var(--vscode-foreground); max-width: 60em; padding: 0 2em 2em; }
+  body { font-family: var(--vscode-font-family); color: var(--vscode-foreground); background: var(--vscode-editor-background); max-width: 60em; padding: 0 2em 2em; }
   table { border-collapse: collapse; }
-  th, td { text-align: left; padding: 0.2em 1.5em 0.2em 0; vertical-align: top; }
-  td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-  a { color: var(--vscode-textLink-foreground); }
-  .bar { background: var(--vscode-charts-blue, var(--vscode-textLink-foreground)); outline: 1px solid var(--vscode-contrastBorder, transparent); height: 0.8em; display: inline-block; min-width: 1px; }
-  .part { opacity: 0.45; }`;
+  th, td { text-align: left; overflow-wrap: anywhere; padding: 0.2em 1.5em 0.2em 0; vertical-align: top; }
+  th { overflow-wrap: normal; }
+  td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+  a { color: var(--vscode-textLink-foreground); text-decoration: underline; }
+  .bar { max-width: 100%; forced-color-adjust: none; background: var(--vscode-charts-blue, var(--vscode-textLink-foreground)); outline: 1px solid var(--vscode-contrastBorder, transparent); height: 0.8rem; display: inline-block; min-width: 1px; }
+  .part { opacity: 0.45; }
+  @media (max-width: 40em) { .bar { font-size: 40%; } }`; // the bars' widths are in em
 
 const SCOPES = {
   off: "Nothing is learned: the setting <code>lineahead.memory</code> is <code>off</code>.",
@@ -49,6 +51,11 @@ export function escapeHtml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }
 
+/** A link that runs one of our commands on a file of some name, which tells it from others for those who listen. */
+function linkFor(name: string, command: string, label: string, uri: string): string {
+  return link(command, label, uri).replace("<a ", `<a aria-label="${escapeHtml(`${label}: ${name}`)}" `);
+}
+
 /** A link that runs one of our commands. */
 function link(command: string, label: string, ...args: unknown[]): string {
   const query = args.length ? `?${encodeURIComponent(JSON.stringify(args))}` : "";
@@ -58,7 +65,7 @@ function link(command: string, label: string, ...args: unknown[]): string {
 function page(title: string, body: string): string {
   return `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>${title}</title>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<style>${STYLE}</style></head><body><h1>${title}</h1>${body}</body></html>`;
+<style>${STYLE}</style></head><body><main><h1>${title}</h1>${body}</main></body></html>`;
 }
 
 /** What the memory holds; `short` makes a name readable, `uri` makes it an address. */
@@ -71,16 +78,16 @@ export function knowledgePage(
   const rows = texts.map(
     (text) =>
       `<tr><td>${escapeHtml(short(text.name))}</td><td class="number">${number(text.tokens)}</td>
-<td>${link("forgetFile", "Forget this file", uri(text.name))}</td></tr>`,
+<td>${linkFor(short(text.name), "forgetFile", "Forget this file", uri(text.name))}</td></tr>`,
   );
   const missing = leftOut.map(
     ({ path, why }) => `<tr><td>${escapeHtml(short(path))}</td><td>${escapeHtml(why)}</td></tr>`,
   );
   const table = rows.length
-    ? `<table><tr><th>File</th><th class="number">Tokens</th><th></th></tr>${rows.join("\n")}</table>`
+    ? `<table><tr><th scope="col">File</th><th scope="col" class="number">Tokens</th><td></td></tr>${rows.join("\n")}</table>`
     : "<p>It holds nothing.</p>";
   const left = missing.length
-    ? `<h2>What was left out</h2><table><tr><th>File or folder</th><th>Why</th></tr>${missing.join("\n")}</table>`
+    ? `<h2>What was left out</h2><table><tr><th scope="col">File or folder</th><th scope="col">Why</th></tr>${missing.join("\n")}</table>`
     : "";
   return page(
     "What Lineahead knows",
@@ -125,7 +132,7 @@ export function numbersPage(numbers: Numbers, days: Days, keeps: boolean): strin
       const inner = part ? `<span class="bar" style="width:${width(part(day))}"></span>` : "";
       const outer = `<span class="bar part" style="width:${width(of(day) - (part ? part(day) : 0))}"></span>`;
       const label = part ? `${number(part(day))} of ${number(of(day))}` : number(of(day));
-      return `<tr><td>${escapeHtml(date)}</td><td>${inner}${outer}</td><td class="number">${label}</td></tr>`;
+      return `<tr><th scope="row">${escapeHtml(date)}</th><td aria-hidden="true">${inner}${outer}</td><td class="number">${label}</td></tr>`;
     });
     return `<h2>${title}</h2><table>${rows.join("\n")}</table>`;
   };

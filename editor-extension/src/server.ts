@@ -2,13 +2,15 @@
 
 import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { PythonExtension } from "@vscode/python-extension";
 import * as vscode from "vscode";
 import type { LanguageClientOptions, Middleware, ServerOptions } from "vscode-languageclient/node";
+import type { Packed } from "./isolated";
 import { peek } from "./peek";
 import type { Popup } from "./popup";
+import { languages, namedInterpreter } from "./settings";
 
 const SERVER = ["-m", "lineahead", "serve", "--log-level", "info"];
 
@@ -22,18 +24,32 @@ export function privateEnvironment(context: vscode.ExtensionContext) {
   return { folder, python, ready: join(folder, "lineahead-wheel") };
 }
 
-/** The wheel that came with the extension. */
-export function packedWheel(context: vscode.ExtensionContext): string {
+/** What came with the extension. */
+export function packed(context: vscode.ExtensionContext): Packed {
   const folder = context.asAbsolutePath("wheel");
   const name = existsSync(folder) && readdirSync(folder).find((each) => each.endsWith(".whl"));
   if (!name) throw new Error(`${folder}: expected the server's wheel, found none; install the extension again`);
-  return join(folder, name);
+  const libraries = join(folder, "libraries");
+  return {
+    wheel: join(folder, name),
+    requirements: join(folder, "requirements.txt"),
+    libraries: existsSync(libraries) ? libraries : undefined,
+  };
+}
+
+/** Whether "Set up" has come to its end, with this version of the extension. */
+export function isSetUp(context: vscode.ExtensionContext): boolean {
+  const { ready } = privateEnvironment(context);
+  return existsSync(ready) && readFileSync(ready, "utf8") === basename(packed(context).wheel);
 }
 
 /** How the server is run: in the extension's own folder, where no `lineahead` of the person's project is found first. */
 function runOptions(context: vscode.ExtensionContext) {
   return { cwd: context.extensionPath, env: { ...process.env, ...ENVIRONMENT } };
 }
+
+/** The environment that "Set up" made has been moved, removed or broken since. */
+export class BrokenEnvironment extends Error {}
 
 /** Why this interpreter cannot run the server; undefined if it can. */
 async function problemWith(python: string, context: vscode.ExtensionContext): Promise<string | undefined> {
@@ -42,7 +58,8 @@ async function problemWith(python: string, context: vscode.ExtensionContext): Pr
     const { stdout } = await promisify(execFile)(python, [...SERVER, "--version"], options);
     return stdout.startsWith("lineahead ") ? undefined : `it runs another server: ${stdout.trim()}`;
   } catch (error) {
-    const { stderr, message } = error as { stderr?: string; message: string };
+    const { stderr, message, code } = error as { stderr?: string; message: string; code?: unknown };
+    if (code === "ENOENT") return "there is no such program";
     return (stderr || message).trim().split("\n").at(-1);
   }
 }
@@ -61,10 +78,10 @@ async function activeInterpreter(): Promise<string | undefined> {
 
 /**
  * The interpreter that runs the server: the setting, the Python extension's if it has the package, the private one.
- * Throws if the setting names one that cannot; undefined if there is none yet.
+ * Throws if the setting names one that cannot, or the private one cannot any more; undefined if there is none yet.
  */
 export async function findInterpreter(context: vscode.ExtensionContext): Promise<string | undefined> {
-  const named = vscode.workspace.getConfiguration("lineahead").get("interpreter", "").trim();
+  const named = namedInterpreter();
   if (named) {
     const problem = await problemWith(named, context);
     if (problem) {
@@ -77,8 +94,14 @@ export async function findInterpreter(context: vscode.ExtensionContext): Promise
   const active = await activeInterpreter();
   if (active && !(await problemWith(active, context))) return active;
   const own = privateEnvironment(context);
-  const whole = existsSync(own.ready) && readFileSync(own.ready, "utf8") === packedWheel(context).split(/[\\/]/).at(-1);
-  return whole && !(await problemWith(own.python, context)) ? own.python : undefined;
+  if (!isSetUp(context)) return undefined;
+  const problem = await problemWith(own.python, context);
+  if (problem) {
+    throw new BrokenEnvironment(
+      `Expected the Python that Set up made, with the package lineahead, found ${own.python}: ${problem}. Set it up again.`,
+    );
+  }
+  return own.python;
 }
 
 export function serverOptions(python: string, context: vscode.ExtensionContext): ServerOptions {
@@ -86,12 +109,6 @@ export function serverOptions(python: string, context: vscode.ExtensionContext):
   // "Extension and server" in .vscode/launch.json listens there.
   const debugged = port ? ["-m", "debugpy", "--connect", `127.0.0.1:${port}`, ...SERVER] : SERVER;
   return { command: python, args: debugged, options: runOptions(context) };
-}
-
-/** The language ids that `lineahead.enable` names, Python first; "*" only says how the server takes all others. */
-export function languages(): string[] {
-  const enable = vscode.workspace.getConfiguration("lineahead").get<Record<string, boolean>>("enable", {});
-  return [...new Set(["python", ...Object.keys(enable).filter((each) => each !== "*")])];
 }
 
 /** The server takes each list that is invoked for one that the person asked for; what opens by itself is none. */

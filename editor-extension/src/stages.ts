@@ -12,8 +12,11 @@ export class Stages {
   private reached = 0;
   private collected = 0;
 
-  /** `packages` are to be downloaded. */
-  constructor(private readonly packages: number) {}
+  /** `packages` are to be fetched; `doing` says how. */
+  constructor(
+    private readonly packages: number,
+    private readonly doing = "downloading",
+  ) {}
 
   private to(percent: number, message: string): Stage {
     const increment = Math.max(0, percent - this.reached);
@@ -30,7 +33,7 @@ export class Stages {
     if (/^Collecting\s/.test(line)) {
       this.collected = Math.min(this.collected + 1, this.packages);
       const share = (SHARES.download * this.collected) / this.packages;
-      const message = `2 of 3: downloading, ${this.collected} of ${this.packages} packages`;
+      const message = `2 of 3: ${this.doing}, ${this.collected} of ${this.packages} packages`;
       return this.to(SHARES.environment + share, message);
     }
     if (/^Installing collected packages/.test(line)) {

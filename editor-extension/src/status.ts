@@ -1,7 +1,7 @@
 // The item in the status bar and the menu behind it.
 
 import * as vscode from "vscode";
-import { languages } from "./server";
+import { enabled, isEnabled, languages } from "./settings";
 
 /** "absent": there is no server to start yet; the others are the server's own words, which a test can compare. */
 export const STATES = ["absent", "loading", "ready", "off", "snoozed", "failed"] as const;
@@ -21,11 +21,6 @@ const ICONS: Record<Status["state"], string> = {
   snoozed: "$(bell-slash)",
   failed: "$(error)",
 };
-
-function isEnabled(language: string): boolean {
-  const enable = vscode.workspace.getConfiguration("lineahead").get<Record<string, boolean>>("enable", {});
-  return enable[language] ?? enable["*"] ?? false;
-}
 
 /** The item, and the editor's own list of what serves a language, show the server's last status; or that it is off. */
 export function createStatusBar() {
@@ -76,7 +71,7 @@ export function createStatusBar() {
 export async function toggle(): Promise<void> {
   const language = vscode.window.activeTextEditor?.document.languageId ?? "python";
   const settings = vscode.workspace.getConfiguration("lineahead");
-  const enable = { ...settings.get<Record<string, boolean>>("enable", {}), [language]: !isEnabled(language) };
+  const enable = { ...enabled(), [language]: !isEnabled(language) };
   const inWorkspace = settings.inspect("enable")?.workspaceValue !== undefined;
   await settings.update("enable", enable, !inWorkspace);
 }
@@ -95,6 +90,7 @@ export async function showMenu(status: Status): Promise<void> {
       : `$(check) Switch on for ${language}`;
     if (status.state === "failed") {
       choices.push({ label: "$(debug-restart) Restart the server", command: "lineahead.restartServer" });
+      choices.push({ label: "$(cloud-download) Set up again", command: "lineahead.setUp" });
     }
     choices.push({ label, command: "lineahead.toggle" });
     if (status.state === "snoozed") {

@@ -1,6 +1,7 @@
 // The first minute: a word when Python is first written, one when all is set up, and a place to try it.
 
 import * as vscode from "vscode";
+import { packed } from "./server";
 
 const ANNOUNCED = "announced";
 
@@ -19,10 +20,18 @@ class Stack:
 export async function announce(context: vscode.ExtensionContext): Promise<void> {
   if (context.globalState.get(ANNOUNCED)) return;
   await context.globalState.update(ANNOUNCED, true);
-  const words = "Lineahead suggests the rest of the line in Python. It is set up once, which downloads about 55 MB.";
+  const how = packed(context).libraries ? "without a network" : "which downloads about 55 MB";
+  const words = `Lineahead suggests the rest of the line in Python. It is set up once, ${how}.`;
   const choice = await vscode.window.showInformationMessage(words, "Set up", "Show me around");
   if (choice === "Set up") await vscode.commands.executeCommand("lineahead.setUp");
   if (choice === "Show me around") await showAround(context);
+}
+
+/** Say that the environment is gone, and offer to make it anew. */
+export async function offerSetUp(problem: string): Promise<void> {
+  const choice = await vscode.window.showErrorMessage(`Lineahead: ${problem}`, "Set up again", "Show the log");
+  if (choice === "Set up again") await vscode.commands.executeCommand("lineahead.setUp");
+  if (choice === "Show the log") await vscode.commands.executeCommand("lineahead.showLog");
 }
 
 /** Open the walkthrough. */

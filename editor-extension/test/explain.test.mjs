@@ -80,6 +80,11 @@ describe("the stages", () => {
     assert.ok(found.every(({ increment }) => increment >= 0));
   });
 
+  it("say where packages come from", () => {
+    const { Stages } = stages;
+    assert.match(new Stages(2, "unpacking").read("Collecting numpy==2.4").message, /^2 of 3: unpacking, 1 of 2/);
+  });
+
   it("count packages, not hashes", () => {
     assert.equal(stages.countPackages("numpy==2.4 \\\n    --hash=sha256:00\npygls==2.1 \\\n    --hash=sha256:11\n"), 2);
     assert.equal(stages.countPackages(""), 1);

@@ -1,8 +1,8 @@
 // "Set up" beside a hostile folder: nothing that lies there is executed or read.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -68,7 +68,10 @@ describe("a hostile folder", { timeout: 240_000 }, () => {
   it("is not executed when the environment is made", async () => {
     const bin = process.platform === "win32" ? "Scripts" : "bin";
     const environment = { folder: place("storage/environment"), python: place(`storage/environment/${bin}/python`) };
-    const [make, requirements, own] = isolated.setUpSteps("python3", environment, "requirements.txt", "own.whl");
+    const [make, requirements, own] = isolated.setUpSteps("python3", environment, {
+      requirements: "requirements.txt",
+      wheel: "own.whl",
+    });
     const made = await isolated.run(...make, place("storage"));
     assert.equal(made.code, 0, made.output);
     for (const args of [
@@ -94,11 +97,79 @@ describe("a hostile folder", { timeout: 240_000 }, () => {
     writeFileSync(place("storage/r.txt"), `pathspec==1.1.1 --hash=sha256:${"0".repeat(64)}\n`);
     process.env.PIP_FIND_LINKS = place("storage/links");
     process.env.PIP_NO_INDEX = "1";
-    const [, step] = isolated.setUpSteps("python3", environment, place("storage/r.txt"), "own.whl");
+    const [, step] = isolated.setUpSteps("python3", environment, {
+      requirements: place("storage/r.txt"),
+      wheel: "own.whl",
+    });
     const { code, output } = await isolated.run(...step, place("storage"));
     assert.notEqual(code, 0);
     assert.match(output, /HASHES|No matching distribution|hash/);
     assert.equal(executed(), "");
+  });
+});
+
+describe("the editor's proxy", () => {
+  const machine = { HTTPS_PROXY: "http://machine:1", http_proxy: "http://machine:1", NO_PROXY: "a", PATH: "/bin" };
+  let environment;
+  before(async () => {
+    environment = (await load("isolated")).isolatedEnvironment;
+  });
+
+  it("takes the place of the machine's", () => {
+    const url = "http://name:password@editor:2";
+    assert.deepEqual(environment(machine, { url, except: ["b", "c"] }), {
+      PATH: "/bin",
+      http_proxy: url,
+      https_proxy: url,
+      no_proxy: "b,c",
+    });
+    assert.equal(environment(machine, { url, except: [] }).NO_PROXY, "a");
+  });
+
+  it("leaves the machine's alone where there is none", () => assert.deepEqual(environment(machine), machine));
+});
+
+describe("the wheels that came with the extension", () => {
+  it("are all that is installed from", async () => {
+    const { setUpSteps } = await load("isolated");
+    const parts = { requirements: "r.txt", wheel: "own.whl" };
+    const installing = (more) => setUpSteps("python3", { folder: "e", python: "p" }, { ...parts, ...more })[1][1];
+    const args = installing({ libraries: "/wheels" });
+    assert.ok(args.includes("--no-index") && args[args.indexOf("--find-links") + 1] === "/wheels");
+    assert.ok(args.includes("--require-hashes"));
+    assert.ok(!installing({}).includes("--no-index"));
+  });
+});
+
+describe("the claim on setting up", () => {
+  const folder = mkdtempSync(join(tmpdir(), "lineahead-claim-"));
+  const path = join(folder, "storage/setting-up");
+  let claim;
+  let release;
+  before(async () => {
+    ({ claim, release } = await load("claim"));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it("is for one at a time", () => {
+    assert.ok(claim(path));
+    assert.ok(!claim(path));
+    release(path);
+    assert.ok(claim(path));
+  });
+
+  it("ends with its process, or after an hour", () => {
+    const { pid } = spawnSync("true");
+    writeFileSync(path, String(pid));
+    assert.ok(claim(path), "the process has ended");
+    const long = Date.now() / 1000 - 4000;
+    utimesSync(path, long, long);
+    assert.ok(claim(path), "its id has come again");
+  });
+
+  it("survives a file that was cut off", () => {
+    writeFileSync(path, "");
+    assert.ok(claim(path));
   });
 });
 

@@ -11,6 +11,7 @@ const storage = (code) => join(code.paths.profile, "User/globalStorage/lineahead
 
 describe("a machine with nothing but Python", { timeout: 300_000 }, () => {
   let code;
+  let begun;
 
   before(async () => {
     mkdirSync(OUT, { recursive: true });
@@ -57,16 +58,21 @@ describe("a machine with nothing but Python", { timeout: 300_000 }, () => {
     await code.picture("no-network");
     await code.waitForStatus("absent");
     writeFileSync(PIP, "");
+    begun = performance.now();
     await code.choose("Try again");
   });
 
-  it("is set up in stages, and offers a place to try", async () => {
+  it("is set up in stages, and offers a place to try", async (context) => {
     await code.waitForNotification("2 of 3: downloading", 120_000);
     await code.picture("stages");
     await code.waitForNotification("Lineahead is set up.", 240_000);
     await code.waitForStatus("ready", 120_000);
     await code.choose("Try it");
     assert.match(await code.waitForGhost(60_000), /^append\(item\)/);
+    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+    const found = `set up: ${seconds} s from the click to the first ghost text`;
+    context.diagnostic(found);
+    writeFileSync(join(OUT, "first-minute.txt"), `${found}\n`);
     await code.picture("set-up");
     await code.press("Tab");
     await until("no ghost text", async () => (await code.ghost()) === "");

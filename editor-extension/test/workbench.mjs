@@ -13,6 +13,7 @@ export const EDITORS = join(HERE, ".editors");
 export const OUT = join(HERE, "out");
 export const PYTHON = join(EDITORS, "home/.local/share/lineahead/bin/python");
 export const VSIX = join(HERE, "lineahead.vsix");
+export const OFFLINE = join(HERE, `lineahead-offline-${process.platform}-${process.arch}.vsix`);
 const NODE = process.execPath; // Node 24, which code-server needs
 const CODE_SERVER = join(EDITORS, "workbench/node_modules/code-server/out/node/entry.js");
 const GHOST = ".ghost-text-decoration";
@@ -79,8 +80,8 @@ export async function startBrowser(profile) {
 }
 
 /**
- * A workbench in a clean profile; `installed` says whether its settings name a Python that has the server, `workspace`
- * which folder is opened instead of an empty one, `tracer` what runs that Python.
+ * A workbench in a clean profile with an extension, or with none; `installed` says whether its settings name a Python
+ * that has the server, `workspace` which folder is opened instead of an empty one, `tracer` what runs that Python.
  * A start that fails is tried once more; nothing else is.
  */
 export async function startWorkbench(name, options = {}) {
@@ -97,7 +98,11 @@ export async function startWorkbench(name, options = {}) {
 }
 
 /** `leave` takes what ends the programs that were started. */
-async function start(name, { installed = true, environment = {}, workspace, settings = {}, tracer = "" }, leave) {
+async function start(
+  name,
+  { vsix = VSIX, installed = true, environment = {}, workspace, settings = {}, tracer = "" },
+  leave,
+) {
   const folder = join(OUT, name);
   rmSync(folder, { recursive: true, force: true });
   const paths = {
@@ -136,10 +141,12 @@ async function start(name, { installed = true, environment = {}, workspace, sett
     "--config",
     `${folder}/config.yaml`,
   ];
-  execFileSync(NODE, [CODE_SERVER, ...profile, "--install-extension", VSIX], {
-    env: { ...env, PATH: process.env.PATH },
-    stdio: "pipe",
-  });
+  if (vsix) {
+    execFileSync(NODE, [CODE_SERVER, ...profile, "--install-extension", vsix], {
+      env: { ...env, PATH: process.env.PATH },
+      stdio: "pipe",
+    });
+  }
 
   const log = `${folder}/code-server.log`;
   const child = spawn(
@@ -164,17 +171,37 @@ async function start(name, { installed = true, environment = {}, workspace, sett
   const browser = await startBrowser(`${folder}/browser`);
   leave.unshift(() => browser.close());
   const page = browser.pages()[0] ?? (await browser.newPage());
+  const open = async (page) => {
+    const window = drive(page, `${url}/?folder=${paths.workspace}`, paths.workspace, serverLog);
+    await window.reload();
+    return window;
+  };
+  return {
+    ...(await open(page)),
+    paths,
+    interpreter,
+    writeSettings,
+    writeMachineSettings,
+    /** Another window on the same folder; `page.close()` ends it. */
+    another: async () => open(await browser.newPage()),
+    async stop() {
+      for (const each of leave.splice(0)) await each();
+    },
+  };
+}
+
+/** What a person can do and see in a window; `folder` is the project that is open at `url`. */
+function drive(page, url, folder, serverLog) {
   const load = async () => {
-    await page.goto(`${url}/?folder=${paths.workspace}`);
+    await page.goto(url);
     await page.locator(".explorer-folders-view, .explorer-viewlet").first().waitFor({ timeout: 60_000 });
   };
-  await load();
 
   const press = async (...keys) => {
     for (const key of keys) await page.keyboard.press(key);
   };
   const type = (text, delay = 30) => page.keyboard.type(text, { delay });
-  const read = (file) => readFileSync(join(paths.workspace, file), "utf8");
+  const read = (file) => readFileSync(join(folder, file), "utf8");
   const status = () =>
     page
       .locator('.statusbar-item [aria-label^="Lineahead: "]')
@@ -207,11 +234,7 @@ async function start(name, { installed = true, environment = {}, workspace, sett
     type,
     read,
     status,
-    paths,
-    interpreter,
-    writeSettings,
-    writeMachineSettings,
-    path: (file) => join(paths.workspace, file),
+    path: (file) => join(folder, file),
     picture: (what) => page.screenshot({ path: join(OUT, `${what}.png`) }),
     /** The server's own log: what its interpreter writes to standard error. */
     log: () => (existsSync(serverLog) ? readFileSync(serverLog, "utf8") : ""),
@@ -242,7 +265,7 @@ async function start(name, { installed = true, environment = {}, workspace, sett
     async open(file, text, { tab = true } = {}) {
       const at = text.indexOf("‸");
       const before = text.slice(0, at).split("\n");
-      writeFileSync(join(paths.workspace, file), text.replace("‸", ""));
+      writeFileSync(join(folder, file), text.replace("‸", ""));
       const [line, column] = [before.length, before.at(-1).length + 1];
       await pick(file);
       await type(`:${line}:${column}`, 5);
@@ -299,9 +322,6 @@ async function start(name, { installed = true, environment = {}, workspace, sett
     choose: (label) => page.locator(".notifications-toasts .monaco-button", { hasText: label }).first().click(),
     /** The same window anew. */
     reload: load,
-    async stop() {
-      for (const each of leave.splice(0)) await each();
-    },
   };
   return workbench;
 }
