@@ -10,7 +10,9 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,20 @@ def look(engine: OnnxEngine, memory: ProjectMemory, folder: Path, lines: int, se
         }
 
 
+def look_at(folders: list[Path], lines: int, seed: int, model: Path) -> dict[str, list[dict[str, Any]]]:
+    """What a model, on one thread, makes of each project."""
+    torch.set_num_threads(1)
+    engine, found = load_engine(model), {}
+    assert isinstance(engine, OnnxEngine)
+    for project in (folder.resolve() for folder in folders):
+        memory = ProjectMemory()
+        read_folders([project], memory)
+        memory.index(engine.vocabulary)
+        found[project.name] = list(look(engine, memory, project, lines, seed))
+        print(f"{model}: {project.name} done", flush=True)
+    return found
+
+
 def tokens_trained_on(folder: Path) -> int:
     """Of a checkpoint, with those of the checkpoints that it went on from, from its provenance."""
     about = json.loads((folder / format.PROVENANCE).read_text(encoding="utf-8"))
@@ -96,20 +112,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, default=results.FOLDER / results.MEMORY, metavar="FILE")
     options = parser.parse_args()
-    torch.set_num_threads(1)
     tokens = options.tokens or [tokens_trained_on(folder) for folder in options.models]
-    models = [
-        {"tokens": number, "sha256": results.sha256(folder / format.GRAPH), "projects": {}}
-        for folder, number in zip(options.models, tokens, strict=True)
-    ]
-    for folder, model in zip(options.models, models, strict=True):
-        engine = load_engine(folder)
-        assert isinstance(engine, OnnxEngine)
-        for project in (path.resolve() for path in options.folders):
-            memory = ProjectMemory()
-            read_folders([project], memory)
-            memory.index(engine.vocabulary)
-            model["projects"][project.name] = list(look(engine, memory, project, options.lines, options.seed))
+    with ProcessPoolExecutor(len(tokens)) as executor:
+        projects = executor.map(partial(look_at, options.folders, options.lines, options.seed), options.models)
+        models = [
+            {"tokens": number, "sha256": results.sha256(folder / format.GRAPH), "projects": found}
+            for folder, number, found in zip(options.models, tokens, projects, strict=True)
+        ]
     folders, counts = " ".join(folder.name for folder in options.folders), " ".join(map(str, tokens))
     results.write(
         options.json,
