@@ -14,4 +14,5 @@ def test_it_lists_every_command() -> None:
     ).stdout
     modules = [path for path in (ROOT / "training").glob("*.py") if path.stem != "__main__"]
     runnable = {path.stem for path in modules if '__name__ == "__main__"' in path.read_text()}
+    runnable |= {path.parent.name for path in (ROOT / "training").glob("*/__main__.py")}
     assert set(re.findall(r"^python -m training\.(\w+) +\w", shown, re.MULTILINE)) == runnable

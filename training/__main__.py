@@ -4,6 +4,7 @@ COMMANDS = {
     "run": "train a model, from raw code to a checkpoint",
     "ladder": "train the five baseline models, and draw them up in one table and one picture",
     "course": "collect what full runs of the ladder showed, for course.ipynb",
+    "report": "make the report's numbers and its PDF from the results",
     "adapt": "teach a model your own code, in minutes",
     "perplexity": "say how surprised a checkpoint is by code",
     "sample": "let a checkpoint write code",

@@ -10,6 +10,7 @@ import argparse
 import math
 import random
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from lineahead.engine.engine import Engine
+from lineahead.engine.engine import Engine, Prediction
 from lineahead.engine.onnx import OnnxEngine
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
 from lineahead.engine.sampling import predict
@@ -48,39 +49,56 @@ class Seen:
     """Bytes of all tokens."""
 
 
+def random_lines(folder: Path, lines: int, seed: int) -> Iterator[tuple[Path, list[str], int]]:
+    """Random lines that are not blank, as a file, its lines and a number; a draw that hits a blank one is lost."""
+    choose = random.Random(seed)
+    files = sorted(path for path in folder.rglob("*.py") if 200 < path.stat().st_size < 100_000)
+    for _ in tqdm(range(lines), unit="line", desc=folder.name):
+        text = LINE.findall((path := choose.choice(files)).read_text(encoding="utf-8", errors="replace"))
+        number = choose.randrange(1, len(text)) if len(text) > 1 else 0
+        if number and text[number].strip():
+            yield path, text, number
+
+
+def predictions(engine: OnnxEngine, before: str, line: str) -> Iterator[tuple[list[int], Prediction]]:
+    """For each token of a line: the tokens up to it and itself, and what the model thinks of it before it comes."""
+    vocabulary = engine.vocabulary
+    prompt = vocabulary.encode(before.rstrip("\n"))[-CONTEXT:]
+    tokens = vocabulary.encode(before[len(before.rstrip("\n")) :] + line)
+    sequence = (prompt + tokens)[-engine.context_window_size :]
+    engine.log_probabilities(sequence[: -len(tokens) + 1 or None])  # into the buffers
+    for position in range(max(1, len(sequence) - len(tokens)), len(sequence)):
+        logits = engine._step(position - 1, sequence[position - 1 : position], 1)[0][: len(vocabulary.token_bytes)]
+        yield sequence[: position + 1], predict(logits)
+
+
+def evidence(contexts: Iterable[mixture.Context], token: int, thinks: Prediction) -> NDArray[np.float32]:
+    """What the contexts before a token say of it: (lengths, sources, 3 + features), see Seen."""
+    row = np.zeros((len(LENGTHS), len(SOURCES), 3 + len(FEATURES)), np.float32)
+    for seen in contexts:
+        share = float(seen.counts[seen.token_ids == token].sum() / seen.counts.sum())
+        surprises = math.log(seen.total) - math.log(len(seen.token_ids))
+        row[seen.length, seen.source] = 1, share, surprises, *mixture.features(seen, thinks)
+    return row
+
+
 def look(engine: Engine, folder: Path, lines: int, seed: int) -> Seen:
     """Ask model and memory about random lines of a folder."""
-    vocabulary, memory, choose = engine.vocabulary, ProjectMemory(), random.Random(seed)
+    vocabulary, memory = engine.vocabulary, ProjectMemory()
     assert isinstance(engine, OnnxEngine)
     read_folders([folder], memory)
     memory.index(vocabulary)
     model: list[float] = []
     rows: list[NDArray[np.float32]] = []
     size = 0
-    files = sorted(path for path in folder.rglob("*.py") if 200 < path.stat().st_size < 100_000)
-    for _ in tqdm(range(lines), unit="line", desc=folder.name):
-        text = LINE.findall((path := choose.choice(files)).read_text(encoding="utf-8", errors="replace"))
-        number = choose.randrange(1, len(text)) if len(text) > 1 else 0
-        if not number or not text[number].strip():
-            continue
+    for path, text, number in random_lines(folder, lines, seed):
         before = "".join(text[:number])
-        place = Place("".join(text), len(before), path=str(path))
-        prompt = vocabulary.encode(before.rstrip("\n"))[-CONTEXT:]
-        tokens = vocabulary.encode(before[len(before.rstrip("\n")) :] + text[number].rstrip("\r\n"))
-        size += sum(len(vocabulary.token_bytes[token]) for token in tokens)
-        contexts = memory.contexts(place, vocabulary)
-        sequence = (prompt + tokens)[-engine.context_window_size :]
-        engine.log_probabilities(sequence[: -len(tokens) + 1 or None])  # into the buffers
-        for position in range(max(1, len(sequence) - len(tokens)), len(sequence)):
-            logits = engine._step(position - 1, sequence[position - 1 : position], 1)[0][: len(vocabulary.token_bytes)]
-            thinks = predict(logits)
-            token, row = sequence[position], np.zeros((len(LENGTHS), len(SOURCES), 3 + len(FEATURES)), np.float32)
-            for seen in contexts(sequence[:position]):
-                share = float(seen.counts[seen.token_ids == token].sum() / seen.counts.sum())
-                evidence = math.log(seen.total) - math.log(len(seen.token_ids))
-                row[seen.length, seen.source] = 1, share, evidence, *mixture.features(seen, thinks)
+        contexts = memory.contexts(Place("".join(text), len(before), path=str(path)), vocabulary)
+        for sequence, thinks in predictions(engine, before, text[number].rstrip("\r\n")):
+            token = sequence[-1]
+            size += len(vocabulary.token_bytes[token])
             model.append(float(thinks.probabilities[token]))
-            rows.append(row)
+            rows.append(evidence(contexts(sequence[:-1]), token, thinks))
     return Seen(torch.tensor(model), torch.from_numpy(np.stack(rows)), size)
 
 

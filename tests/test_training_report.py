@@ -1,0 +1,165 @@
+"""The report: what its numbers mean, that text and results agree, and results that it refuses."""
+
+import copy
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training.errors import InputError
+from training.report import __main__ as report
+from training.report import measures, numbers, results
+from training.report.measures import ALONE, CONDITIONS, GATE, Estimate
+
+TEXT = (report.FOLDER / report.TEXT).read_text(encoding="utf-8")
+TOKENS = (10_000_000, 20_000_000, 40_000_000)
+
+
+def made_up(alpha: float = 0.1, saved: float = 0.2) -> dict[str, Any]:
+    """Results that follow a power law exactly, and of which the memory saves an exact share."""
+    models = []
+    for tokens in TOKENS:
+        projects = {}
+        for name, level in (("b", 1.2), ("a", 0.8)):
+            files = []
+            for number in range(12):
+                alone = level * (1 + number / 50) * (tokens / 1e7) ** -alpha * 100
+                bits = dict.fromkeys(CONDITIONS, alone * (1 - saved)) | {"alone": alone}
+                files.append({"file": f"{number}.py", "lines": 2, "tokens": 30, "bytes": 100, "bits": bits})
+            projects[name] = files
+        models.append({"tokens": tokens, "projects": projects})
+    made_by = {"command": "measure", "date": "2026-01-02", "versions": {"torch": "2", "onnxruntime": "1"}}
+    return {"made_by": made_by, "models": models}
+
+
+def test_a_power_law_gives_its_exponent_and_what_a_saving_is_worth() -> None:
+    found = measures.measured(made_up(alpha=0.1, saved=0.2))
+    bits = measures.bits_per_byte(found).mean(0)
+    alpha, log_a = measures.exponent(found.tokens, bits[:, ALONE])
+    assert alpha == pytest.approx(0.1)
+    assert math.exp(log_a) * 1e7**-alpha == pytest.approx(bits[0, ALONE])
+    assert measures.worth(found.tokens, bits[:, ALONE], bits[-1, GATE]) == pytest.approx(0.8 ** (-1 / 0.1))
+    assert measures.worth(found.tokens, bits[:, ALONE], bits[-1, ALONE]) == pytest.approx(1)
+
+
+def test_projects_count_alike_and_files_by_their_bytes() -> None:
+    made = made_up()
+    made["models"][0]["projects"]["a"][0]["bytes"] = 900
+    with pytest.raises(InputError, match="the same lines"):
+        measures.measured(made)
+    for model in made["models"]:
+        model["projects"]["a"][0]["bytes"] = 900
+    found = measures.measured(made)
+    assert found.projects == ("a", "b")
+    files = made["models"][0]["projects"]["a"]
+    expected = sum(file["bits"]["alone"] for file in files) / (900 + 11 * 100)
+    assert measures.bits_per_byte(found)[0, 0, ALONE] == pytest.approx(expected)
+
+
+def test_all_columns_share_the_draws_of_files() -> None:
+    found = measures.measured(made_up(saved=0.2))
+    drawn = measures.resampled(found, samples=200)
+    assert drawn.shape == (200, 2, 3, len(CONDITIONS))
+    assert drawn[..., ALONE].std(0).min() > 0
+    assert drawn[..., GATE] / drawn[..., ALONE] == pytest.approx(0.8)  # the share is exact in each file
+    value = measures.bits_per_byte(found)
+    assert np.abs(drawn.mean(0) / value - 1).max() < 0.01
+    assert (measures.resampled(found, samples=200) == drawn).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(10.1, 20, "holds"), (2, 9.9, "fails"), (9, 11, "is not decided"), (10, 20, "is not decided")],
+)
+def test_a_hypothesis_is_judged_by_the_ends_of_the_interval(low: float, high: float, said: str) -> None:
+    assert numbers.verdict(Estimate(10, low, high), 10) == said
+
+
+def test_rounded_numbers_keep_their_digits() -> None:
+    text = numbers.with_interval("Name", Estimate(1234.5678, 0.1, 9e4), 1)
+    assert text == "\\newcommand{\\Name}{1{,}234.6}\n\\newcommand{\\NameInterval}{[0.1, 90{,}000.0]}\n"
+
+
+def commands(text: str) -> dict[str, str]:
+    return dict(re.findall(r"\\newcommand\{\\(\w+)\}\{(.*)\}$", text, re.MULTILINE))
+
+
+def test_the_commands_say_what_was_measured() -> None:
+    said = commands(numbers.all_numbers(made_up(alpha=0.1, saved=0.2)).replace("\\\\\n}", "}"))
+    assert said["GainGateThird"] == "20.0"
+    assert said["GainGateThirdInterval"] == "[20.0, 20.0]"
+    assert said["Alpha"] == "0.1000"
+    assert said["Worth"] == f"{0.8**-10:.1f}"
+    assert said["FirstVerdict"] == "fails"
+    assert (said["Left"], said["SecondVerdict"]) == ("1.00", "holds")
+    assert (said["Lines"], said["Files"], said["Tokens"]) == ("48", "24", "720")
+    assert said["WorthEarly"] == said["WorthLate"] == said["Worth"]
+
+
+def body() -> str:
+    """What is read as text: without comments, layout, plots' settings, references' names and the bibliography."""
+    text = re.sub(r"(?<!\\)%.*", "", TEXT.partition("\\begin{document}")[2])
+    text = re.sub(r"\\begin\{thebibliography\}.*\\end\{thebibliography\}", "", text, flags=re.DOTALL)
+    text = re.sub(r"\\begin\{axis\}\[.*?\]\n(?=\\addplot)", "", text, flags=re.DOTALL)
+    text = re.sub(r"\\addplot\[[^\]]*\]", "", text)
+    text = re.sub(r"\\(?:cite|ref|label|header)\{[^}]*\}", "", text)
+    return re.sub(r"\\begin\{minipage\}\{[^}]*\}|\\vskip \d+pt", "", text)
+
+
+def test_no_number_that_was_measured_is_typed_into_the_text() -> None:
+    formulas = re.sub(r"\$D_3\$|\(1 - \\tau\)|\^\{1/\\alpha\} / D_3\$|and \$D_3|\$w = 0\$", "", body())
+    names = re.sub(r"\bH[12]\b|\bint8\b", "", formulas)
+    assert re.findall(r"[^\n]*\d[^\n]*", names) == []
+
+
+def test_each_command_of_the_text_is_made_from_the_results() -> None:
+    made = set(re.findall(r"\\newcommand\{\\(\w+)\}", numbers.all_numbers(made_up())))
+    used = set(re.findall(r"\\([A-Z]\w*)", TEXT))
+    own = set(re.findall(r"\\newcommand\{\\(\w+)\}", TEXT)) | {"LARGE"}
+    assert used - made - own == set()
+    assert {"Worth", "WorthInterval", "GainGateThird", "FirstVerdict", "ProjectRows", "PointsGate", "Fit"} <= used
+
+
+def test_results_that_are_older_than_their_code_are_refused(tmp_path: Path) -> None:
+    code, path = results.ROOT / "training/report/measures.py", tmp_path / "memory.json"
+    name = code.relative_to(results.ROOT).as_posix()
+    results.write(path, command="measure again", date="2026-01-02", code=[name], models=[])
+    assert results.read(path)["models"] == []
+    copied = tmp_path / name
+    copied.parent.mkdir(parents=True)
+    with pytest.raises(InputError, match=r"older than training/report/measures\.py.*measure again"):
+        results.read(path, tmp_path)  # the code is gone
+    copied.write_bytes(code.read_bytes().replace(b"\n", b"\r\n"))
+    assert results.read(path, tmp_path)  # checked out with other line ends
+    copied.write_bytes(code.read_bytes() + b"# changed\n")
+    with pytest.raises(InputError, match="older than"):
+        results.read(path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"made_by": {"command": "x", "code": 3}}', '{"made_by": {}}', "\xff"]
+)
+def test_damaged_results_are_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "memory.json"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(InputError, match="expected results as JSON"):
+        results.read(path)
+
+
+def test_the_command_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    monkeypatch.setattr(report, "FOLDER", tmp_path)
+    assert report.main(["--numbers"]) == report.FAILED
+    assert "no such results" in capsys.readouterr().err
+    results.write(tmp_path / results.MEMORY, command="c", date="2026-01-02", code=["training/report/measures.py"],
+                  **{key: value for key, value in copy.deepcopy(made_up()).items() if key != "made_by"})  # fmt: skip
+    assert report.main(["--numbers"]) == 0
+    assert "\\newcommand{\\Worth}" in numbers.path(tmp_path).read_text(encoding="utf-8")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert report.main([]) == report.FAILED
+    assert "pdflatex: not found" in capsys.readouterr().err

@@ -1,0 +1,166 @@
+"""The report's numbers as LaTeX commands, its table and its plots' data: everything in it that was measured."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training import format
+from training.report import measures
+from training.report.measures import ABOVE, ALONE, CONDITIONS, CONSTANTS, GATE, Estimate, Measured
+from training.report.results import ROOT
+
+MODEL = ROOT / "server" / "lineahead" / "model"
+CLAIMED = 10  # times the training compute, as the hypothesis was stated
+HALF = 0.5  # of the gain that must be left, as the second one was
+NAMES = ("First", "Second", "Third")
+COLUMNS = ("Alone", "Constants", "Gate", "Above")
+
+
+def command(name: str, text: str) -> str:
+    """A LaTeX command without arguments; a space that follows it is kept by `{}` in the text."""
+    return f"\\newcommand{{\\{name}}}{{{text}}}\n"
+
+
+def with_interval(name: str, found: Estimate, digits: int) -> str:
+    """Commands for a value and its interval, rounded to digits behind the point."""
+    value, low, high = (f"{number:,.{digits}f}".replace(",", "{,}") for number in (found.value, found.low, found.high))
+    return command(name, value) + command(f"{name}Interval", f"[{low}, {high}]")
+
+
+def verdict(found: Estimate, claimed: float) -> str:
+    """What the interval says of `found` > `claimed`."""
+    if found.low > claimed:
+        return "holds"
+    return "fails" if found.high < claimed else "is not decided"
+
+
+def sizes(found: Measured, results: dict[str, Any]) -> str:
+    """What was measured on, and with which model."""
+    about = json.loads((MODEL / format.PROVENANCE).read_text(encoding="utf-8"))
+    model = about["config"]["model"]
+    made_by = results["made_by"]
+    tokens = sum(file["tokens"] for files in results["models"][0]["projects"].values() for file in files)
+    return "".join(
+        (
+            command("Parameters", f"{about['parameters'] / 1e6:.1f}"),
+            command("Layers", str(model["num_layers"])),
+            command("Width", str(model["hidden_size"])),
+            command("Vocabulary", f"{model['vocab_size']:,}".replace(",", "{,}")),
+            command("Lines", f"{found.lines:,}".replace(",", "{,}")),
+            command("Files", f"{sum(map(len, found.size)):,}".replace(",", "{,}")),
+            command("Fewest", str(min(map(len, found.size)))),
+            command("Tokens", f"{tokens:,}".replace(",", "{,}")),
+            command("Samples", f"{measures.SAMPLES:,}".replace(",", "{,}")),
+            command("Level", str(measures.LEVEL)),
+            command("Claimed", str(CLAIMED)),
+            command("Measured", made_by["date"]),
+            command("Torch", made_by["versions"]["torch"]),
+            command("OnnxRuntime", made_by["versions"]["onnxruntime"]),
+            *(command(f"Trained{name}", f"{n / 1e6:.1f}") for name, n in zip(NAMES, found.tokens, strict=True)),
+        )
+    )
+
+
+def gain(bits: NDArray[np.float64], condition: int) -> NDArray[np.float64]:
+    """Per cent of the bits (…, conditions) alone that a condition saves."""
+    return np.asarray(100 * (1 - bits[..., condition] / bits[..., ALONE]))
+
+
+def means(found: Measured, drawn: NDArray[np.float64]) -> str:
+    """Bits per byte over all projects, each checkpoint under each condition, and what the memory saves."""
+    value, samples = measures.bits_per_byte(found).mean(0), drawn.mean(1)
+    text = ""
+    for model, name in enumerate(NAMES):
+        for condition, column in enumerate(COLUMNS):
+            text += with_interval(
+                f"{column}{name}", measures.estimate(value[model, condition], samples[:, model, condition]), 3
+            )
+        for condition in (CONSTANTS, GATE, ABOVE):
+            saved = measures.estimate(gain(value[model], condition), gain(samples[:, model], condition))
+            text += with_interval(f"Gain{COLUMNS[condition]}{name}", saved, 1)
+    last, drawn_last = value[-1], samples[:, -1]
+    features = measures.estimate(
+        100 * (1 - last[GATE] / last[CONSTANTS]), 100 * (1 - drawn_last[:, GATE] / drawn_last[:, CONSTANTS])
+    )
+    left = measures.estimate(
+        gain(value[-1], GATE) / gain(value[0], GATE), gain(samples[:, -1], GATE) / gain(samples[:, 0], GATE)
+    )
+    return text + with_interval("GateOverConstants", features, 1) + with_interval("Left", left, 2) + command(
+        "SecondVerdict", verdict(left, HALF)
+    )  # fmt: skip
+
+
+def scaling(found: Measured, drawn: NDArray[np.float64]) -> str:
+    """The scaling relation, and what the memory is worth by it."""
+    value, samples = measures.bits_per_byte(found).mean(0), drawn.mean(1)
+    alpha, log_a = measures.exponent(found.tokens, value[:, ALONE])
+    alphas, _ = measures.exponent(found.tokens, samples[..., ALONE])
+    text = with_interval("Alpha", measures.estimate(float(alpha), alphas), 4)
+    fitted = np.exp(log_a) * found.tokens**-alpha
+    text += command("WorstResidual", f"{100 * np.abs(value[:, ALONE] / fitted - 1).max():.1f}")
+    ways = {"": (slice(None), GATE), "Constants": (slice(None), CONSTANTS), "Above": (slice(None), ABOVE),
+            "Early": (slice(0, 2), GATE), "Late": (slice(1, 3), GATE)}  # fmt: skip
+    for name, (points, condition) in ways.items():
+        tokens = found.tokens[points]
+        scale = tokens[-1] / found.tokens[-1]  # of the last point fitted to the last one trained
+        times = scale * measures.worth(tokens, value[points, ALONE], value[-1, condition])
+        drawn_times = scale * measures.worth(tokens, samples[:, points, ALONE], samples[:, -1, condition])
+        worth = measures.estimate(float(times), drawn_times)
+        text += with_interval(f"Worth{name}", worth, 0 if worth.low >= 10 else 1)
+        text += command(f"WorthLog{name}", f"{np.log10(worth.value):.1f}")
+        if not name:
+            text += command("FirstVerdict", verdict(worth, CLAIMED))
+    return text
+
+
+def table(found: Measured, drawn: NDArray[np.float64]) -> str:
+    """A row a project, the last checkpoint under each condition, and what the gate saves with its interval."""
+    value = measures.bits_per_byte(found)[:, -1]
+    rows = ""
+    for number, name in enumerate(found.projects):
+        saved = measures.estimate(gain(value[number], GATE), gain(drawn[:, number, -1], GATE))
+        cells = [f"{bits:.3f}" for bits in value[number]]
+        cells.append(f"{saved.value:.1f} [{saved.low:.1f}, {saved.high:.1f}]")
+        rows += f"{name} & {len(found.size[number])} & {' & '.join(cells)} \\\\\n"
+    return command("ProjectRows", rows)
+
+
+def plots(found: Measured, drawn: NDArray[np.float64]) -> str:
+    """Coordinates for pgfplots: tokens, mean bits per byte and the interval's ends; and the fit as an expression."""
+    value, samples = measures.bits_per_byte(found).mean(0), drawn.mean(1)
+    text = ""
+    for condition, column in enumerate(COLUMNS):
+        points = ""
+        for model, tokens in enumerate(found.tokens):
+            point = measures.estimate(value[model, condition], samples[:, model, condition])
+            up, down = point.high - point.value, point.value - point.low
+            points += f"({tokens / 1e6:.3f}, {point.value:.4f}) += (0, {up:.4f}) -= (0, {down:.4f}) "
+        text += command(f"Points{column}", points)
+    alpha, log_a = measures.exponent(found.tokens, value[:, ALONE])
+    at_a_million = np.exp(log_a) * 1e6**-alpha
+    return text + command("Fit", f"{at_a_million:.4f} * x^(-{alpha:.5f})")
+
+
+def all_numbers(results: dict[str, Any]) -> str:
+    """The text of numbers.tex. Raises InputError for results that do not fit together."""
+    found = measures.measured(results)
+    drawn = measures.resampled(found)
+    head = "% Made from the results by `python -m training.report`; do not edit.\n"
+    assert len(NAMES) == len(found.tokens)
+    assert len(COLUMNS) == len(CONDITIONS)
+    parts = (
+        sizes(found, results),
+        means(found, drawn),
+        scaling(found, drawn),
+        table(found, drawn),
+        plots(found, drawn),
+    )
+    return head + "".join(parts)
+
+
+def path(folder: Path) -> Path:
+    """Of the commands in the report's folder."""
+    return folder / "numbers.tex"
