@@ -1,7 +1,7 @@
 """What the results mean: bits per byte with intervals, a scaling relation, and the training that a memory replaces."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +77,7 @@ def resampled(found: Measured, samples: int = SAMPLES, seed: int = 0) -> NDArray
     return np.stack(drawn, axis=1)
 
 
-def estimate(value: float, samples: NDArray[np.float64]) -> Estimate:
+def estimate(value: SupportsFloat, samples: NDArray[np.float64]) -> Estimate:
     """A value with the middle LEVEL per cent of its bootstrap samples (samples,)."""
     rest = (100 - LEVEL) / 2
     low, high = np.percentile(samples, [rest, 100 - rest])
