@@ -1,6 +1,7 @@
 """The report: what its numbers mean, that text and results agree, and results that it refuses."""
 
 import copy
+import json
 import math
 import re
 from pathlib import Path
@@ -121,6 +122,11 @@ def test_each_command_of_the_text_is_made_from_the_results() -> None:
     own = set(re.findall(r"\\newcommand\{\\(\w+)\}", TEXT)) | {"LARGE"}
     assert used - made - own == set()
     assert {"Worth", "WorthInterval", "GainGateThird", "FirstVerdict", "ProjectRows", "PointsGate", "Fit"} <= used
+
+
+def test_the_numbers_beside_the_text_are_those_of_the_results() -> None:
+    found = json.loads((results.FOLDER / results.MEMORY).read_text(encoding="utf-8"))
+    assert numbers.path(report.FOLDER).read_text(encoding="utf-8") == numbers.all_numbers(found)
 
 
 def test_results_that_are_older_than_their_code_are_refused(tmp_path: Path) -> None:
