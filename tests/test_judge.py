@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import training.judge
 from training import config, dataset, door
 from training.config import RunConfig
 from training.corpus.ahead import shares
@@ -199,18 +200,15 @@ def test_slurm_gets_jobs_that_run(settings: RunConfig, tmp_path: Path, monkeypat
     for name, script in SLURM.items():
         (programs / name).write_text(f"#!/usr/bin/env bash\nset -eu\n{script}\n")
         (programs / name).chmod(0o755)
+    refused = programs / "refused"
+    refused.mkdir()
+    (refused / "sbatch").symlink_to("/bin/false")
+    slurm = ["--executor", "slurm", "--partition", "cpu"]
+    failed = judge(tmp_path, 2, *slurm, PATH=f"{refused}{os.pathsep}{os.environ['PATH']}")
+    assert failed.returncode == door.FAILED
+    assert failed.stderr.splitlines()[-1].startswith("error: Command '['sbatch'")
     path, log = f"{programs}{os.pathsep}{os.environ['PATH']}", tmp_path / "slurm.log"
-    done = judge(
-        tmp_path,
-        2,
-        "--executor",
-        "slurm",
-        "--partition",
-        "cpu",
-        PATH=path,
-        PYTHONPATH=str(ROOT),
-        FAKE_SLURM_LOG=str(log),
-    )
+    done = judge(tmp_path, 2, *slurm, PATH=path, PYTHONPATH=str(ROOT), FAKE_SLURM_LOG=str(log))
     assert done.returncode == 0, done.stderr + log.read_text()
     assert unparsable(folder_of_tasks(judged_of(settings), TASKS)) == 3
     hold_equal(settings, monkeypatch)
@@ -221,6 +219,10 @@ def test_what_cannot_be_shared_out_is_told(
 ) -> None:
     assert command.main([str(tmp_path / "config.toml"), "corpus.limit=9"]) == door.FAILED
     assert "error: corpus.limit: expected none, found 9" in capsys.readouterr().err
-    monkeypatch.setitem(sys.modules, "training.judge.executors", None)  # as an import without datatrove fails
+    monkeypatch.setitem(sys.modules, "ray", None)  # as an import without the package fails
+    assert command.main(arguments(tmp_path, 1, "--executor", "ray")) == door.FAILED
+    assert "pip install ray" in capsys.readouterr().err
+    monkeypatch.delattr(training.judge, "executors")
+    monkeypatch.setitem(sys.modules, "training.judge.executors", None)  # as if it could not import datatrove
     assert command.main(arguments(tmp_path, 1)) == door.FAILED
     assert "pip install 'lineahead[training,datatrove]'" in capsys.readouterr().err

@@ -7,6 +7,7 @@ texts again. This is a package's `__main__` so that the tasks' processes do not 
 from training import door  # isort: split
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings = config.load(options.config, options.overrides)
         _check(settings)
         return judge(settings, options)
-    except (InputError, OSError) as error:
+    except (InputError, OSError, subprocess.CalledProcessError) as error:  # the last one: Slurm refused the jobs
         print(f"error: {error}", file=sys.stderr)
     return door.FAILED
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from datatrove.executor import LocalPipelineExecutor, RayPipelineExecutor, SlurmPipelineExecutor
 
+from training.errors import InputError
 from training.judge.step import Judge
 
 
@@ -53,8 +54,10 @@ def slurm(step: Judge, folder: Path, resources: Resources) -> Any:
 def ray(step: Judge, folder: Path, resources: Resources) -> Any:
     """Tasks of the Ray cluster that RAY_ADDRESS names, or of one on this machine; it returns when all have ended."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
-    import ray
-
+    try:
+        import ray
+    except ImportError:
+        raise InputError("--executor ray needs the package `ray`, which is not installed; pip install ray") from None
     ray.init()
     return RayPipelineExecutor(
         [step], tasks=resources.tasks, workers=resources.workers, logging_dir=str(folder.resolve())
