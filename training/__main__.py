@@ -2,6 +2,7 @@
 
 COMMANDS = {
     "run": "train a model, from raw code to a checkpoint",
+    "judge": "look at the corpus of a run beforehand, in tasks on many processes or machines",
     "ladder": "train the five baseline models, and draw them up in one table and one picture",
     "course": "collect what full runs of the ladder showed, for course.ipynb",
     "report": "make the report's numbers and its PDF from the results",

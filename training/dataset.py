@@ -25,6 +25,7 @@ from training import tokenizer
 from training.corpus import corpus
 from training.corpus.corpus import CorpusConfig
 from training.corpus.documents import Document
+from training.corpus.judged import forget
 from training.corpus.tally import CorpusReport
 from training.errors import InputError
 from training.format import DOCUMENT_END, DOCUMENT_START
@@ -56,13 +57,9 @@ class Dataset:
 
 def prepare(corpus_config: CorpusConfig, tokenizer_config: TokenizerConfig, data_folder: Path) -> Dataset:
     """Open the prepared corpus for these settings, or make it first."""
-    settings = {
-        "format_version": FORMAT_VERSION,
-        "corpus": dataclasses.asdict(corpus_config),
-        "tokenizer": tokenizer.settings_of(tokenizer_config),
-    }
-    name = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=6).hexdigest()
-    folder = data_folder / name
+    settings = _settings(corpus_config, tokenizer_config)
+    folder = folder_for(corpus_config, tokenizer_config, data_folder)
+    name = folder.name
     if folder.exists():
         print(f"corpus: using {folder} as prepared before (delete the folder to make it anew)")
         return load(folder)
@@ -70,15 +67,34 @@ def prepare(corpus_config: CorpusConfig, tokenizer_config: TokenizerConfig, data
         shutil.rmtree(left_over, ignore_errors=True)
     partial = data_folder / f"{name}.partial-{os.getpid()}"
     partial.mkdir(parents=True)
-    judged = data_folder / f"{name}.judged.jsonl"
+    judged = judged_for(folder)
     try:
         _build(corpus_config, tokenizer_config, partial, settings, judged)
         partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    judged.unlink(missing_ok=True)
+    forget(judged)
     return load(folder)
+
+
+def folder_for(corpus_config: CorpusConfig, tokenizer_config: TokenizerConfig, data_folder: Path) -> Path:
+    """Where the prepared corpus for these settings is, or will be."""
+    settings = json.dumps(_settings(corpus_config, tokenizer_config), sort_keys=True)
+    return data_folder / hashlib.blake2b(settings.encode(), digest_size=6).hexdigest()
+
+
+def judged_for(folder: Path) -> Path:
+    """What is kept of the way to a prepared corpus."""
+    return folder.with_name(f"{folder.name}.judged.jsonl")
+
+
+def _settings(corpus_config: CorpusConfig, tokenizer_config: TokenizerConfig) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "corpus": dataclasses.asdict(corpus_config),
+        "tokenizer": tokenizer.settings_of(tokenizer_config),
+    }
 
 
 def load(folder: Path) -> Dataset:

@@ -21,7 +21,7 @@ from training.errors import InputError
 from training.ranges import BelowOne, Count, Natural, Positive, Share
 
 
-class _Inspected(NamedTuple):
+class Inspected(NamedTuple):
     """What is known of a candidate before the workers look: `reason` already puts it out."""
 
     candidate: Candidate
@@ -116,7 +116,7 @@ def limits_of(config: CorpusConfig) -> Limits:
 def _documents(config: CorpusConfig, report: CorpusReport, kept: Path | None) -> Generator[Document, None, None]:
     limits = limits_of(config)
     duplicates = Duplicates(config.near_duplicate_threshold)
-    with Judged(kept) as judged, Workers[_Inspected, Verdict](partial(judge, limits=limits)) as workers:
+    with Judged(kept) as judged, Workers[Inspected, Verdict](partial(judge, limits=limits)) as workers:
         for source in config.sources:
             contents = sources.find(source, config.content_column, Path(config.downloads), config.max_bytes + 1)
             with closing(_from_source(source, contents, config, report, judged, workers, duplicates)) as documents:
@@ -135,13 +135,13 @@ def _from_source(
     config: CorpusConfig,
     report: CorpusReport,
     judged: Judged,
-    workers: Workers[_Inspected, Verdict],
+    workers: Workers[Inspected, Verdict],
     duplicates: Duplicates,
 ) -> Generator[Document, None, None]:
     kept = dropped = 0
     interval = 0.2 if sys.stderr.isatty() else 20.0  # seconds; a log file wants few lines
     with tqdm(total=contents.total, desc=source, unit="doc", mininterval=interval, dynamic_ncols=True) as bar:
-        inspected = (_inspect(candidate, config, judged) for candidate in contents.candidates)
+        inspected = (inspect(candidate, config, judged) for candidate in contents.candidates)
         for (candidate, reason, text, known), asked, answer in workers.map(inspected):
             verdict = known or answer
             if not reason and verdict is None:
@@ -168,7 +168,7 @@ def _from_source(
                 yield document
 
 
-def _inspect(candidate: Candidate, config: CorpusConfig, judged: Judged) -> tuple[_Inspected, str]:
+def inspect(candidate: Candidate, config: CorpusConfig, judged: Judged) -> tuple[Inspected, str]:
     """What needs no parser, and the text for the workers: "" where they need not look."""
     text = clean(candidate.content)
     reason = candidate.dropped or judge_path(candidate.path)
@@ -179,9 +179,9 @@ def _inspect(candidate: Candidate, config: CorpusConfig, judged: Judged) -> tupl
     if not reason and text is None:
         reason = "undecodable"
     if reason or text is None:
-        return _Inspected(candidate, reason, "", None), ""
+        return Inspected(candidate, reason, "", None), ""
     verdict = judged.recall(text)
-    return _Inspected(candidate, "", text, verdict), "" if verdict else text
+    return Inspected(candidate, "", text, verdict), "" if verdict else text
 
 
 def _check_outcome(config: CorpusConfig, report: CorpusReport) -> None:

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import shutil
+from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -15,11 +17,13 @@ from training.corpus.filters import PERMUTATIONS, SEED, Verdict
 class Judged:
     """Verdicts by their texts; a context manager that appends the new ones to a file, a line each.
 
-    Without a path nothing is kept. The file belongs to one corpus: what is dropped depends on its settings.
+    What the tasks of `training.judge` found is known, too. Without a path nothing is kept. The file belongs to one
+    corpus: what is dropped depends on its settings.
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._known = _read(path) if path is not None and path.exists() else {}
+        files = [path, *files_of_tasks(path)] if path is not None else []
+        self._known = {key: line for file in files if file.exists() for key, line in _read(file)}
         self._file = path.open("a", encoding="ascii") if path is not None else None
 
     def __enter__(self) -> Self:
@@ -48,14 +52,33 @@ class Judged:
         self._file.write(f"\n{json.dumps(fields)}")  # the line end comes first: what was cut short stays alone
 
 
-def _read(path: Path) -> dict[str, str]:
-    """Lines by their keys, as they are; those that were cut short are left out."""
-    known = {}
+def folder_of_tasks(path: Path, tasks: int) -> Path:
+    """Where so many tasks keep their verdicts and marks, beside the file of the corpus: other shares, other folders."""
+    return path.with_suffix("") / f"{tasks}-tasks"
+
+
+def file_of_task(path: Path, rank: int, tasks: int) -> Path:
+    """The verdicts of one of these tasks."""
+    return folder_of_tasks(path, tasks) / "verdicts" / f"{rank:05d}.jsonl"
+
+
+def files_of_tasks(path: Path) -> list[Path]:
+    """What tasks have found for the corpus so far."""
+    return sorted(path.with_suffix("").glob("*-tasks/verdicts/*.jsonl"))
+
+
+def forget(path: Path) -> None:
+    """Delete all that was kept for a corpus: it is whole."""
+    path.unlink(missing_ok=True)
+    shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+
+
+def _read(path: Path) -> Iterator[tuple[str, str]]:
+    """Keys and lines, as they are; those that were cut short are left out."""
     with path.open(encoding="ascii", errors="replace") as file:
         for line in map(str.strip, file):
             if line.startswith('["') and line.endswith("]"):
-                known[line[2:].partition('"')[0]] = line
-    return known
+                yield line[2:].partition('"')[0], line
 
 
 def _key(text: str) -> str:
