@@ -302,6 +302,7 @@ def test_patterns_that_would_take_for_ever_are_none(tmp_path: Path) -> None:
     write(tmp_path / "x.py")
     assert within(3, tmp_path) == {"a" * 90 + ".py"}
     assert len(ignored._sound(["*.py[cod]", "**/x/**", "*a*a*a*a", "!", "a/**/b/**/c/**/d/**/e"])) == 2
+    assert ignored._sound(["[z-a].py", "**/*a*a*a/**/*a*a*a/**/x", "**/*.egg-info/**"]) == ["**/*.egg-info/**"]
 
 
 def test_excluded_is_neither_learned_nor_written_here(tmp_path: Path) -> None:

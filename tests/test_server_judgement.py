@@ -150,10 +150,12 @@ def test_numbers_are_kept_with_the_model(tmp_path: Path) -> None:
         saved | {"right": [1.0]},
         saved | {"doubt": math.nan},
         saved | {"line": None},
+        saved | {"right": [1e308, -1e308, *saved["right"][2:]]},
+        saved | {"doubt": 10**400},
         [],
     ]
-    for wrong in damaged:
-        (tmp_path / JUDGEMENT).write_text(json.dumps(wrong))
+    for wrong in (*map(json.dumps, damaged), "[" * 200_000):
+        (tmp_path / JUDGEMENT).write_text(wrong)
         found, problem = read(tmp_path)
         assert found == DEFAULT
         assert str(tmp_path / JUDGEMENT) in problem

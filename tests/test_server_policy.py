@@ -171,9 +171,9 @@ def test_brackets_and_quotes_that_stay_open_are_not_suggested(before: str, line:
         ("text = '''\n", "it ends.'''", "it ends.'''"),
         ('def f():\n    """Say it.\n\n    To say it (and you ', "should do so before any,", "should do so before any,"),
         ('def f():\n    """Say it.\n\n    Do ', "not say 'it\"s", "not say 'it\"s"),
-        ('f("""\n    text""", ', "other(1)", "other(1)"),
-        ('f("""\n    text""", ', "yes + other(1", "yes + other"),
-        ('f("""\n    text', '""", yes + other(1', '""", yes + other'),
+        ('f("""\n    text""", ', "item(1)", "item(1)"),
+        ('f("""\n    text""", ', "yes + item(1", "yes + item"),
+        ('f("""\n    text', '""", yes + item(1', '""", yes + item'),
     ],
 )
 def test_a_text_that_began_above_may_be_gone_on_with_and_closed(before: str, line: str, shown: str) -> None:

@@ -157,6 +157,13 @@ def test_no_network_and_no_token_are_said(model: Path) -> None:
     assert "error: --push-to-hub: expected a token of the hub, found none" in done.stderr
 
 
+@pytest.mark.parametrize("token", ["hf_of_a_test", "hf_of\x0ba_test"])
+def test_what_is_told_of_an_upload_holds_no_secrets(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "get_token", lambda: token)
+    told = f"http://ann:hunter2@127.0.0.1:9 takes no {f'Bearer {token}'.encode()!r}, {token}"
+    assert upload._without_secrets(told) == "http://…@127.0.0.1:9 takes no b'Bearer …', …"
+
+
 def test_a_card_has_a_licence_and_no_home(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="--license: expected the licence"):
         upload.card_of(model, None)
@@ -167,6 +174,9 @@ def test_a_card_has_a_licence_and_no_home(model: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(Path, "home", lambda: Path("/home/ann"))
     (model / "README.md").write_text("---\nlicense: mit\n---\nMade in /home/ann/app.\n")
     with pytest.raises(InputError, match="names /home/ann"):
+        upload.card_of(model, None)
+    (model / "README.md").write_text("---\nlicense: [mit\n---\n")
+    with pytest.raises(InputError, match="expected a model card"):
         upload.card_of(model, None)
     (model / "README.md").unlink()
     with pytest.raises(InputError, match="expected a model card"):

@@ -25,14 +25,20 @@ BY_STREAM = "Validation text is the last part of the token stream."
 
 LOCAL = re.compile(r"""(?<![\w./\\])(?:~\w*|\.{1,2}|[A-Za-z]:)?(?:\\\\|[\\/](?![\\/]))[^"'\[\],]+""")
 
+URL = re.compile(r"""\b([A-Za-z][\w+.-]*)://(?:[^/@\s"']*@)?([^\s"'\[\],?#]*)(?:[?#][^\s"'\[\],]*)?""")
+
 
 def without_folders(argument: str) -> str:
-    """An argument or a source, of whose paths from the root, the home or the folder above the last names are left.
+    """An argument or a source, of whose paths from the root, the home or the folder above the last names are left, and
+    of whose addresses neither users nor what follows a question mark.
 
     >>> without_folders('corpus.sources=["/home/ann/customer/app", "../lib", "hub:a/b", "runs/c"]')
     'corpus.sources=["app", "lib", "hub:a/b", "runs/c"]'
+    >>> without_folders("https://ann:token@host/x.csv?signature=secret")
+    'https://host/x.csv'
     """
-    return LOCAL.sub(lambda path: PureWindowsPath(path[0]).name, argument)  # which knows both separators
+    public = URL.sub(lambda url: url[0] if url[1] == "file" else f"{url[1]}://{url[2]}", argument)
+    return LOCAL.sub(lambda path: PureWindowsPath(path[0]).name, public)  # which knows both separators
 
 
 def render(about: dict[str, Any]) -> str:

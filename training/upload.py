@@ -1,6 +1,7 @@
 """A checkpoint on the Hugging Face hub: `python -m training.export CHECKPOINT --push-to-hub OWNER/NAME`."""
 
 import json
+import re
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi, ModelCard, get_token
@@ -25,7 +26,7 @@ def card_of(folder: Path, licence: str | None) -> str:
             text = (folder / format.CARD).read_text(encoding="utf-8")
         written = ModelCard(text)
         known = licence or getattr(written.data, "license", None)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # of reading, of JSON, and of the library's YAML, whose errors are its own
         raise InputError(f"{folder / format.CARD}: expected a model card, found none to read: {error}") from None
     if not known:
         raise InputError(
@@ -33,7 +34,7 @@ def card_of(folder: Path, licence: str | None) -> str:
             "model may know its code by heart: see the licences of what it learned from in README.md"
         )
     written.data["license"] = known
-    if str(Path.home()) in str(written):
+    if len(Path.home().parts) > 1 and str(Path.home()) in str(written):
         raise InputError(f"{folder / format.CARD}: names {Path.home()}; take that out before everybody reads it")
     return str(written)
 
@@ -55,10 +56,8 @@ def push(folder: Path, repository: str, licence: str | None, public: bool) -> st
     except HfHubHTTPError as error:
         raise InputError(_refused(repository, error)) from None
     except Exception as error:  # the library and its transports raise many kinds
-        raise InputError(
-            f"--push-to-hub: {api.endpoint} cannot be reached, or takes no {repository!r} ({error}); nothing was "
-            "committed there"
-        ) from None
+        told = f"{api.endpoint} cannot be reached, or takes no {repository!r} ({error}); nothing was committed there"
+        raise InputError(f"--push-to-hub: {_without_secrets(told)}") from None
     return str(made)
 
 
@@ -71,3 +70,11 @@ def _refused(repository: str, error: HfHubHTTPError) -> str:
     }
     code = error.response.status_code
     return f"--push-to-hub: {meanings.get(code, 'the hub refused')} ({code}: {str(error).splitlines()[0]})"
+
+
+def _without_secrets(text: str) -> str:
+    """A message without the token, however it is quoted, and without users and passwords of addresses."""
+    token = get_token() or ""
+    for secret in filter(None, (token, token.encode("unicode_escape").decode())):
+        text = text.replace(secret, "…")
+    return re.sub(r"//[^/@\s]*@", "//…@", text)

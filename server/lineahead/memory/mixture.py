@@ -34,6 +34,7 @@ FEATURES = (
     "entropy of the model",
     "probability of the model's first choice, where it is another one",
 )
+MOST_WEIGHT = 1e6  # of a number: more is damage, and NaN is not less
 FORMAT_VERSION = 1
 
 
@@ -124,7 +125,7 @@ def read(folder: Path) -> tuple[Gate, str]:
         if saved["format_version"] != FORMAT_VERSION or saved["lengths"] != list(LENGTHS):
             raise ValueError(f"format version {saved['format_version']}, lengths {saved['lengths']}")
         gate = Gate(_table(saved["doubts"], len(LENGTHS)), _table(saved["weights"], len(FEATURES)))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
         return DEFAULT, f"{path}: expected the gate of version {FORMAT_VERSION}, found {error!r}; using the default one"
     return gate, ""
 
@@ -140,6 +141,6 @@ def write(folder: Path, gate: Gate, about: str) -> None:
 
 def _table(rows: Sequence[Sequence[float]], columns: int) -> tuple[tuple[float, ...], ...]:
     table = tuple(tuple(float(number) for number in row) for row in rows)
-    if [len(row) for row in table] != [columns] * len(SOURCES) or not np.isfinite(table).all():
+    if [len(row) for row in table] != [columns] * len(SOURCES) or not np.less(np.abs(table), MOST_WEIGHT).all():
         raise ValueError(f"{len(table)} rows of {[len(row) for row in table]} numbers")
     return table

@@ -31,8 +31,10 @@ def objection(place: Place, inserted: str, complete: bool, memory: Memory) -> Re
         return Reason.LONE_CLOSER
     if repeats_neighbours(place.text, place.offset, inserted.partition("\n")[0]):
         return Reason.REPEAT
-    if place.in_comment_or_string or place.language != "python":
+    if place.language != "python":
         return None
+    if place.in_comment_or_string:  # what follows a string is held to parsing, too
+        return Reason.DOES_NOT_PARSE if complete and breaks_parsing(place, inserted) else None
     if breaks_indentation(place, inserted):
         return Reason.BAD_INDENTATION
     if complete and breaks_parsing(place, inserted):
@@ -89,7 +91,8 @@ def breaks_parsing(place: Place, inserted: str) -> bool:
     if not above:
         line = line.lstrip(" \t")  # the text may be a part of another one
     found = verdict(above + line)
-    below = place.lines_below(indentation(line))
+    in_text = state_at(place.text, place.line_start).quote  # which may be closed at any column
+    below = place.after[:MOST_PARSED] if in_text else place.lines_below(indentation(line))
     if found is not Verdict.WHOLE or not below.strip():
         return found is Verdict.WRONG
     indent = line[: len(line) - len(line.lstrip())]

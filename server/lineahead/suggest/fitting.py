@@ -52,6 +52,8 @@ def _whole_lines(typed: str, lines: list[str]) -> list[str]:
     for line in lines[1:]:
         if not line.strip() or indentation(line) < column or closed_part("", line) != line:
             break
+        if line.strip() == (typed + kept[0]).strip() or line.rstrip() in kept:
+            break
         if LONE_NAME.fullmatch(line) and not iskeyword(line.strip()):
             break
         kept.append(line.rstrip())

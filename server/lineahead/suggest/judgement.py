@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from lineahead.memory.lines import Line
 from lineahead.place import Place
 from lineahead.suggest.awaited import Awaited
@@ -50,6 +48,7 @@ FEATURES = (
 )
 FORMAT_VERSION = 1
 LEAST, MOST = -50.0, -1e-4  # of the log of a probability
+MOST_WEIGHT = 1e6  # of a number: more is damage, and NaN is not less
 NEARBY = 40  # lines
 MOST_NEARBY = 5_000  # characters
 NAME = re.compile(r"[^\W\d]\w*")
@@ -164,9 +163,10 @@ def read(folder: Path) -> tuple[Judgement, str]:
         if saved["format_version"] != FORMAT_VERSION or saved["features"] != list(FEATURES):
             raise ValueError(f"format version {saved['format_version']}, other features")
         numbers = [float(saved["doubt"])], [*map(float, saved["right"])], [*map(float, saved["line"])]
-        if [len(row) for row in numbers[1:]] != [len(FEATURES)] * 2 or not np.isfinite(sum(map(sum, numbers))):
+        sane = [number for row in numbers for number in row if abs(number) < MOST_WEIGHT]
+        if [len(row) for row in numbers[1:]] != [len(FEATURES)] * 2 or len(sane) != 1 + 2 * len(FEATURES):
             raise ValueError(f"{len(numbers[1])} and {len(numbers[2])} numbers")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
         return DEFAULT, f"{path}: expected version {FORMAT_VERSION} of its numbers, found {error!r}; doing without"
     return Judgement(numbers[0][0], tuple(numbers[1]), tuple(numbers[2])), ""
 

@@ -8,7 +8,15 @@ import re
 from lineahead.grammar import parses
 from lineahead.memory.memory import Memory
 from lineahead.place import Place
-from lineahead.syntax import COMMENT_OR_STRING, MOST_OF_A_LINE, functions, indentation, statement_before
+from lineahead.syntax import (
+    COMMENT_OR_STRING,
+    MOST_OF_A_LINE,
+    OPENING,
+    functions,
+    indentation,
+    state_at,
+    statement_before,
+)
 
 IMPORT = re.compile(r"(?:^|[;:])\s*from\s+(?P<module>[\w.]+)\s+import\s+\(?(?P<names>[\w\s,]*)\Z")
 PARAMETERS = re.compile(r"def\s+\w+[^(]{0,200}\((?:[^()]|\([^()]*\))*")
@@ -39,11 +47,25 @@ def unknown_names(place: Place, inserted: str) -> set[str]:
     above = statement_before(place.text, place.line_start, line)
     if above is None or len(line) > MOST_OF_A_LINE:
         return set()
-    for end in (f"{place.line_after}\n{place.lines_below(indentation(line))}", place.line_after, " pass", ""):
+    closers = _closers(place, line)
+    whole = f"{place.line_after}\n{place.lines_below(indentation(line))}"
+    for end in (whole, place.line_after, " pass", "", *(closers + more for more in ("", ": pass", " pass"))):
         code = above + line + end
         if parses(code):
             return unseen & _undefined(code)
     return set()
+
+
+def _closers(place: Place, line: str) -> str:
+    """What closes the brackets that are open behind a line, the innermost first."""
+    opened = state_at(place.text, place.line_start).brackets
+    for character in COMMENT_OR_STRING.sub('""', line):
+        if character in OPENING.values():
+            opened += character
+        elif character in OPENING:
+            opened = opened[:-1]
+    closing = {opener: closer for closer, opener in OPENING.items()}
+    return "".join(closing[opener] for opener in reversed(opened))
 
 
 def is_bound(place: Place, line: str, name: str) -> bool:
