@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from training import door
 from training.errors import InputError
 from training.report import __main__ as report
 from training.report import measures, numbers, results
@@ -160,12 +161,12 @@ def test_the_command_says_what_is_missing(
 ) -> None:
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     monkeypatch.setattr(report, "FOLDER", tmp_path)
-    assert report.main(["--numbers"]) == report.FAILED
+    assert report.main(["--numbers"]) == door.FAILED
     assert "no such results" in capsys.readouterr().err
     results.write(tmp_path / results.MEMORY, command="c", date="2026-01-02", code=["training/report/measures.py"],
                   **{key: value for key, value in copy.deepcopy(made_up()).items() if key != "made_by"})  # fmt: skip
     assert report.main(["--numbers"]) == 0
     assert "\\newcommand{\\Worth}" in numbers.path(tmp_path).read_text(encoding="utf-8")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert report.main([]) == report.FAILED
+    assert report.main([]) == door.FAILED
     assert "pdflatex: not found" in capsys.readouterr().err

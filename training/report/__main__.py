@@ -4,6 +4,8 @@ Writes numbers.tex, and report.pdf with pdflatex. Refuses results that are missi
 them.
 """
 
+from training import door  # isort: split
+
 import argparse
 import os
 import shutil
@@ -20,7 +22,6 @@ from training.report import numbers, results
 FOLDER = Path(__file__).parent
 TEXT = "report.tex"
 RUNS = 2  # the second one knows what the first one found references to
-FAILED = 1
 
 
 def typeset(folder: Path, date: str) -> None:
@@ -57,10 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
             typeset(FOLDER, found["made_by"]["date"])
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return FAILED
+        return door.FAILED
     print(f"written: {numbers.path(FOLDER)}" + ("" if options.numbers else f", {(FOLDER / TEXT).with_suffix('.pdf')}"))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(door.enter(main))
