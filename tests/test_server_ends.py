@@ -13,7 +13,7 @@ import psutil
 import pytest
 from raw_client import RawClient
 
-CPU_SECONDS = 2.0  # of the server's own, once its client is gone: wall time would depend on the machine's other work
+CPU_SECONDS = 10.0  # of the server's own, without its client: more is computing on, whatever else the machine does
 HANGS = 60.0
 URI = "file:///ends.py"
 CODE = "import os\n\n\ndef join(folder, name):\n    return os.path.join(folder, name)\n\n\n"
