@@ -13,7 +13,8 @@ import psutil
 import pytest
 from raw_client import RawClient
 
-CPU_SECONDS = 10.0  # of the server's own, without its client: more is computing on, whatever else the machine does
+CPU_SECONDS = 2.0  # of the server's own, once its client is gone: wall time would depend on the machine's other work
+BACKLOG_SECONDS = 5.0  # the same, where hundreds of requests lie in its pipe: 1.2 on an idle machine, 2.7 on a busy one
 HANGS = 60.0
 URI = "file:///ends.py"
 CODE = "import os\n\n\ndef join(folder, name):\n    return os.path.join(folder, name)\n\n\n"
@@ -91,6 +92,11 @@ def ends(process: subprocess.Popen[bytes], before: float) -> float:
         time.sleep(0.02)
 
 
+def most(state: Callable[[RawClient, Path], None]) -> float:
+    """The processor time that a server may still take in a state."""
+    return BACKLOG_SECONDS if state is blocked else CPU_SECONDS
+
+
 def cpu(process: subprocess.Popen[bytes]) -> float:
     times = psutil.Process(process.pid).cpu_times()
     return float(times.user + times.system)
@@ -105,7 +111,7 @@ def test_it_is_gone_when_its_pipe_ends(state: Callable[[RawClient, Path], None],
         assert pipe is not None
         with contextlib.suppress(BrokenPipeError, BlockingIOError):
             pipe.close()
-    assert ends(client.process, before) < CPU_SECONDS
+    assert ends(client.process, before) < most(state)
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
@@ -118,7 +124,7 @@ def test_it_is_gone_with_the_process_that_it_was_told_of(
     before = cpu(client.process)
     editor.kill()
     editor.wait()
-    assert ends(client.process, before) < CPU_SECONDS
+    assert ends(client.process, before) < most(state)
     for pipe in (client.process.stdin, client.process.stdout):
         assert pipe is not None
         with contextlib.suppress(BrokenPipeError):

@@ -16,7 +16,7 @@ from pygls.workspace import TextDocument
 
 from lineahead.engine.vocabulary import Vocabulary
 from lineahead.lsp.background import Background, show_progress
-from lineahead.lsp.requests import file_of, key_of, name_of, path_of
+from lineahead.lsp.requests import file_of, key_of, name_at, name_of, path_of
 from lineahead.memory.description import description
 from lineahead.memory.files import (
     forget_left_out,
@@ -103,7 +103,7 @@ class Project:
 
     def forget(self, uri: str) -> bool:
         """Forget a file, until it changes; returns whether it was known."""
-        return self._memory is not None and self._has_forgotten(self._memory.forget(str(path_of(uri) or uri)))
+        return self._memory is not None and self._has_forgotten(self._memory.forget(name_at(uri)))
 
     async def knowledge(self) -> dict[str, object]:
         """What the memory holds, and what of the folders it does not, for a person to read."""
@@ -187,7 +187,7 @@ class Project:
     def wrote(self, uri: str, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
         """Note at which line a document is being written: its end may be half a word."""
         if self._memory is not None:
-            self._memory.edits(str(path_of(uri) or uri))
+            self._memory.edits(name_at(uri))
         if changes and isinstance(change := changes[-1], types.TextDocumentContentChangePartial):
             self._written[key_of(uri)] = change.range.start.line + sum(1 for _ in LINE_END.finditer(change.text))
         else:  # all of it is new
@@ -202,8 +202,7 @@ class Project:
         """Take a document as it is on disk again: what was not saved is gone."""
         self._versions.pop(key_of(uri), None)
         self._written.pop(key_of(uri), None)
-        closed = str(path_of(uri) or uri)
-        self._forget(lambda name: name == closed)
+        self._forget(lambda name: name == name_at(uri))
         self._read_again([uri])
 
     def _forget(self, is_gone: Callable[[str], bool]) -> None:

@@ -63,7 +63,12 @@ def key_of(uri: str) -> str:
 
 def name_of(document: TextDocument) -> str:
     """What a document is called in a place and in the memory: its path, or, where it is no file, its address."""
-    return str(path_of(document.uri) or document.uri)
+    return name_at(document.uri)
+
+
+def name_at(uri: str) -> str:
+    """What the document at an address is called there."""
+    return str(path_of(uri) or uri)
 
 
 def file_of(workspace: Workspace, document: TextDocument) -> Path | None:

@@ -27,6 +27,10 @@ class Line(NamedTuple):
     of: int
     """How often anything that spells what is required followed them."""
 
+    def is_told(self, tokens: int, share: float) -> bool:
+        """Whether so many tokens before it are the same, and it followed them in such a share of the times."""
+        return self.matched >= tokens and self.seen >= share * self.of
+
 
 def lines(
     sources: Iterable[tuple[NGrams, range]], context: Sequence[int], required: bytes, vocabulary: Vocabulary

@@ -33,12 +33,12 @@ def objection(place: Place, inserted: str, complete: bool, memory: Memory) -> Re
         return Reason.REPEAT
     if place.language != "python":
         return None
-    if place.in_comment_or_string:  # what follows a string is held to parsing, too
-        return Reason.DOES_NOT_PARSE if complete and breaks_parsing(place, inserted) else None
-    if breaks_indentation(place, inserted):
+    if not place.in_comment_or_string and breaks_indentation(place, inserted):
         return Reason.BAD_INDENTATION
     if complete and breaks_parsing(place, inserted):
         return Reason.DOES_NOT_PARSE
+    if place.in_comment_or_string:  # whose words are no names
+        return None
     if any(not memory.knows(name) for name in unknown_names(place, inserted)):
         return Reason.UNKNOWN_NAME
     if missing_imports(place, inserted, memory):

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lineahead.memory.lines import Line
+from lineahead.memory.mixture import MOST_WEIGHT
 from lineahead.place import Place
 from lineahead.suggest.awaited import Awaited
 from lineahead.suggest.ends import End
@@ -48,7 +49,6 @@ FEATURES = (
 )
 FORMAT_VERSION = 1
 LEAST, MOST = -50.0, -1e-4  # of the log of a probability
-MOST_WEIGHT = 1e6  # of a number: more is damage, and NaN is not less
 NEARBY = 40  # lines
 MOST_NEARBY = 5_000  # characters
 NAME = re.compile(r"[^\W\d]\w*")
@@ -163,8 +163,9 @@ def read(folder: Path) -> tuple[Judgement, str]:
         if saved["format_version"] != FORMAT_VERSION or saved["features"] != list(FEATURES):
             raise ValueError(f"format version {saved['format_version']}, other features")
         numbers = [float(saved["doubt"])], [*map(float, saved["right"])], [*map(float, saved["line"])]
-        sane = [number for row in numbers for number in row if abs(number) < MOST_WEIGHT]
-        if [len(row) for row in numbers[1:]] != [len(FEATURES)] * 2 or len(sane) != 1 + 2 * len(FEATURES):
+        if [len(row) for row in numbers[1:]] != [len(FEATURES)] * 2 or not all(
+            abs(number) < MOST_WEIGHT for row in numbers for number in row
+        ):
             raise ValueError(f"{len(numbers[1])} and {len(numbers[2])} numbers")
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
         return DEFAULT, f"{path}: expected version {FORMAT_VERSION} of its numbers, found {error!r}; doing without"

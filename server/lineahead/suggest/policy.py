@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from lineahead.engine.engine import Engine
-from lineahead.memory.lines import Line
 from lineahead.memory.memory import NO_MEMORY, Memory
 from lineahead.place import Place
 from lineahead.reasons import Reason
@@ -97,8 +96,7 @@ class Found:
         if not self.evidence.remembered:
             return 0
         text, line = self.evidence.remembered[0]
-        told = line.matched >= TELLING_TOKENS and line.seen >= TELLING_SHARE * line.of
-        return int(told and text != self.evidence.likeliest)
+        return int(line.is_told(TELLING_TOKENS, TELLING_SHARE) and text != self.evidence.likeliest)
 
 
 def gather(place: Place, settings: Settings, engine: Engine, stop: Callable[[], bool], memory: Memory) -> Found | None:
@@ -112,7 +110,9 @@ def gather(place: Place, settings: Settings, engine: Engine, stop: Callable[[], 
     if asked is None:
         return None
     remembered = memory.lines(place, engine.vocabulary, asked.token_ids, asked.required)
-    several = in_empty_block(place) or (_repeats(remembered) and at_block_end(place))
+    # So much of what is above stood elsewhere before that it may go on as it did there, for some lines.
+    repeats = any(line.is_told(REPEATED_TOKENS, REPEATED_SHARE) for line in remembered[:1])
+    several = in_empty_block(place) or (repeats and at_block_end(place))
     writer = Writer(asked, engine, memory.recall(place, engine.vocabulary), stop, settings.max_lines if several else 1)
     known = [(writer.spelled(line), line) for line in remembered]
     likeliest = writer.likeliest(remembered)
@@ -120,13 +120,6 @@ def gather(place: Place, settings: Settings, engine: Engine, stop: Callable[[], 
     again = (writer.again(line) for spelled, line in known if spelled != text and not stop())
     others = chain(writer.other_ways(likeliest), writer.drawn())
     return Found(likeliest, again, others, Evidence(place, text, known, awaited(place)))
-
-
-def _repeats(remembered: list[Line]) -> bool:
-    """Whether so much of what is above stood elsewhere before that it may go on as it did there, for some lines."""
-    return bool(remembered) and (
-        remembered[0].matched >= REPEATED_TOKENS and remembered[0].seen >= REPEATED_SHARE * remembered[0].of
-    )
 
 
 def _best_end(
