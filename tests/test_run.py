@@ -273,9 +273,15 @@ def test_two_processes_give_the_single_process_losses(
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
-    losses = [line["train_loss"] for line in metrics.read(tmp_path) if "train_loss" in line]
-    expected = [line["train_loss"] for line in metrics.read(tiny_run) if "train_loss" in line]
-    assert losses == pytest.approx(expected, abs=0.02)
+    for name in ("train_loss", "train_nats", "validation_nats", "validation_bits_per_byte"):
+        measured, expected = (
+            [line[name] for line in metrics.read(one) if name in line] for one in (tmp_path, tiny_run)
+        )
+        assert len(measured) >= 2
+        assert measured == pytest.approx(expected, abs=0.02)
+    # Before the first step both have the same weights, and the same windows, each once.
+    first, alone = (metrics.read(one)[0] for one in (tmp_path, tiny_run))
+    assert first == pytest.approx(alone, abs=1e-4)
 
 
 @pytest.mark.parametrize(("has_cuda", "expected"), [(False, "decoder-cpu"), (True, "decoder-gpu")])

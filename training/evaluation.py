@@ -25,19 +25,23 @@ class Evaluation:
 
 @torch.inference_mode()
 def evaluate(model: nn.Module, evaluation: Evaluation, split: str, compute: Compute) -> dict[str, float]:
-    """Mean loss over windows spread evenly over a split: {"nats": per token, "bits_per_byte": of their text}."""
+    """Mean loss over windows spread evenly over a split: {"nats": per token, "bits_per_byte": of their text}.
+
+    The processes that train together share the windows out, so each of them has to call.
+    """
     dataset = evaluation.dataset
     rows = evaluation_rows(dataset.splits[split], evaluation.sequence_length, evaluation.rows)
     lengths = torch.from_numpy(tokenizer.byte_lengths(dataset.tokenizer))
-    nats, text_bytes, tokens = 0.0, 0, 0
+    sums = torch.zeros(3, dtype=torch.float64, device=compute.device)  # nats, tokens, bytes of text
     model.eval()
-    for inputs, targets in _portions(rows, evaluation.micro_batch_size):
+    for inputs, targets in list(_portions(rows, evaluation.micro_batch_size))[compute.processes.share]:
         with compute.autocast():
             _, loss = model(inputs.to(compute.device), targets.to(compute.device))
-        nats += loss.item() * targets.numel()
-        tokens += targets.numel()
-        text_bytes += int(lengths[targets].sum())
+        count = targets.numel()
+        sums += torch.tensor((loss.item() * count, count, int(lengths[targets].sum())), device=compute.device)
     model.train()
+    compute.processes.sum([sums])
+    nats, tokens, text_bytes = sums.tolist()
     return {"nats": nats / tokens, "bits_per_byte": format.bits_per_byte(nats, text_bytes)}
 
 

@@ -192,13 +192,13 @@ class _Record:
         self._losses, self._logged = [], time.monotonic()
 
     def evaluate(self) -> None:
-        """Measure both splits, on the first process."""
-        if self._log is None:
-            return
+        """Measure both splits, all processes together; the first one writes it down."""
         values: dict[str, float] = {}
         for split in SPLITS:
             measured = evaluate(self._training.model, self._training.evaluation, split, self._compute)
             values |= {f"{split}_{name}": value for name, value in measured.items()}
+        if self._log is None:
+            return
         step = self._progress.step
         self._log.write(step, **values)
         metrics.draw_curve(self._training.folder)

@@ -23,6 +23,11 @@ class Processes:
         """Whether this process prints, saves and prepares the corpus."""
         return self.rank == 0
 
+    @property
+    def share(self) -> slice:
+        """This process's part of a list that all of them hold: every `count`th item."""
+        return slice(self.rank, None, self.count)
+
     def wait(self) -> None:
         """Wait until everybody is here."""
         if self.count > 1:

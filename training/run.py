@@ -171,9 +171,9 @@ def _minutes(settings: RunConfig, compute: Compute) -> float:
     looked_at = evaluations * len(dataset.SPLITS) * loop_config.evaluation_rows * length
     trained_on = loop_config.steps * settings.batches.batch_size * length
     rate = throughput.matrix_rate(compute.device, compute.precision) * EXPECTED_SHARE
-    # Evaluation, by the first process alone, goes forward only: a third of training's operations.
+    # Evaluation goes forward only: a third of training's operations.
     operations = throughput.operations_per_token(model, length)
-    return operations * (trained_on / compute.processes.count + looked_at / 3) / rate / 60
+    return operations * (trained_on + looked_at / 3) / compute.processes.count / rate / 60
 
 
 def _likely_size(settings: RunConfig) -> int:
