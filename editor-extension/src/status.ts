@@ -10,6 +10,8 @@ export const STATES = ["absent", "loading", "ready", "off", "snoozed", "failed"]
 export interface Status {
   state: (typeof STATES)[number];
   message: string;
+  /** The folder of the model, or "bundled". */
+  model?: string;
   milliseconds?: number | null;
 }
 
@@ -40,7 +42,8 @@ export function createStatusBar() {
       : last;
   };
   const draw = () => {
-    const { state, message, milliseconds } = now();
+    const { state, message: what, model, milliseconds } = now();
+    const message = state === "ready" && model && model !== "bundled" ? `${what} Its model is ${model}.` : what;
     const time = milliseconds == null ? "" : ` The last suggestion took ${Math.round(milliseconds)} ms.`;
     // Its width does not change with what it does, so that nothing beside it moves.
     item.text = `${ICONS[state]} Lineahead${state === "absent" ? ": set up" : ""}`;

@@ -47,6 +47,26 @@ describe("VS Code with a screen reader", { timeout: 300_000 }, () => {
     assert.equal(await item.getAttribute("role"), "button");
   });
 
+  it("has the suggestion on the line, in its size, where the editor's font is enlarged", async () => {
+    for (let step = 0; step < 8; step++) await code.command("Increase Editor Font Size");
+    await code.open("large.py", `${IMPORT}‸\n`);
+    await code.type("except ");
+    assert.equal(await code.waitForGhost(), "ImportError:");
+    const [line, ghost] = await code.page.evaluate(() =>
+      [".editor-instance .view-line", ".editor-instance [class*='ghost-text']"].map((selector) => {
+        const piece = [...document.querySelectorAll(selector)].find((each) =>
+          /except|ImportError/.test(each.textContent),
+        );
+        return { size: getComputedStyle(piece).fontSize, top: piece.getBoundingClientRect().top };
+      }),
+    );
+    assert.deepEqual(ghost.size, line.size);
+    assert.ok(Number.parseFloat(line.size) >= 20, line.size);
+    assert.ok(Math.abs(ghost.top - line.top) < 10, `${ghost.top} beside ${line.top}`);
+    await code.picture("enlarged");
+    await code.command("Reset Editor Font Size");
+  });
+
   for (const [theme, kind] of Object.entries(THEMES)) {
     it(`has pages that axe finds nothing wrong with: ${theme}`, async () => {
       code.writeMachineSettings({ "workbench.colorTheme": theme });

@@ -1,7 +1,7 @@
 // What a person does, in VS Code with the installed .vsix and the bundled model.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { OUT, PYTHON, sleep, startWorkbench, until } from "./workbench.mjs";
@@ -102,7 +102,10 @@ describe("VS Code", { timeout: 900_000 }, () => {
   it("leaves the list to others while one types, and has its suggestion there when asked", async () => {
     // Words of the file are in the list: what follows `Imp` is there without us, and our `ImportError:` is not.
     const row = (text) => code.page.locator(".suggest-widget.visible .monaco-list-row", { hasText: text }).first();
-    const whatever = { "editor.quickSuggestions": { other: "on" } }; // also where ghost text is
+    const whatever = {
+      "editor.quickSuggestions": { other: "on" }, // also where ghost text is
+      "[python]": { "editor.wordBasedSuggestions": "currentDocument" },
+    };
     code.writeMachineSettings(whatever);
     await code.open("asked.py", `import_map = 1\n${IMPORT}‸\n`);
     await code.type("except ");
@@ -139,6 +142,22 @@ describe("VS Code", { timeout: 900_000 }, () => {
     await code.type("pass");
     await code.press("Escape");
     await code.save("typed-out.py", `${IMPORT}except ImportError:\n    pass\n`);
+  });
+
+  it("leaves Enter to the person once ghost text is typed out, where no other extension knows Python", async () => {
+    // VS Code's own list of the file's words would open there, and take `dataclasses` for Enter.
+    await code.open("words.py", "import dataclasses\nfrom dataclasses import dataclass\n\n\n‸\n");
+    await code.type("@da");
+    await code.waitForGhost();
+    await code.type("taclass", 300);
+    await sleep(500);
+    await code.press("Enter");
+    await code.type("class Total:");
+    await code.press("Escape");
+    await code.save(
+      "words.py",
+      "import dataclasses\nfrom dataclasses import dataclass\n\n\n@dataclass\nclass Total:\n",
+    );
   });
 
   it("indents by Tab on a blank line where nothing is shown", async () => {
@@ -363,6 +382,24 @@ describe("VS Code", { timeout: 900_000 }, () => {
     await code.picture("broken");
     code.writeMachineSettings({});
     await code.waitForStatus("ready");
+    await code.command("Notifications: Clear All Notifications");
+  });
+
+  it("uses the model that knows this project, by its command", async () => {
+    const model = code.path(".lineahead/model");
+    cpSync(join(import.meta.dirname, "../../server/lineahead/model"), model, { recursive: true });
+    await code.command("Lineahead: Use the model that knows this project");
+    await code.waitForNotification(`Lineahead uses ${model} in this workspace`);
+    await until("the status with the model", async () => (await code.status()).includes(`Its model is ${model}.`));
+    await code.open("adapted.py", `${IMPORT}‸\n`);
+    await code.type("except ");
+    assert.equal(await code.waitForGhost(), "ImportError:");
+    rmSync(code.path(".vscode/settings.json"));
+    rmSync(model, { recursive: true });
+    await until(
+      "the status without",
+      async () => (await code.status()) === "Lineahead: ready. Suggesting while you type.",
+    );
     await code.command("Notifications: Clear All Notifications");
   });
 

@@ -80,7 +80,7 @@ export async function startBrowser(profile) {
 }
 
 /**
- * A workbench in a clean profile with an extension, or with none; `installed` says whether its settings name a Python
+ * A workbench in a clean profile with an extension, with several, or with none; `installed` says whether its settings name a Python
  * that has the server, `workspace` which folder is opened instead of an empty one, `tracer` what runs that Python.
  * A start that fails is tried once more; nothing else is.
  */
@@ -142,7 +142,8 @@ async function start(
     `${folder}/config.yaml`,
   ];
   if (vsix) {
-    execFileSync(NODE, [CODE_SERVER, ...profile, "--install-extension", vsix], {
+    const installs = [vsix].flat().flatMap((file) => ["--install-extension", file]);
+    execFileSync(NODE, [CODE_SERVER, ...profile, ...installs], {
       env: { ...env, PATH: process.env.PATH },
       stdio: "pipe",
     });
