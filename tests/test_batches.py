@@ -99,6 +99,41 @@ def test_cuts_fall_inside_words_and_at_line_ends() -> None:
     assert np.mean([start.isalnum() for start in starts]) > 0.1
 
 
+def marked_rows(line_end_rate: float = 0.5) -> list[tuple[str, str, str]]:
+    """What stands after, before and behind the mark in the rows that are one rearranged document each."""
+    everything = batches(fim_rate=1.0, fim_marked=True, sequence_length=256, fim_line_end_rate=line_end_rate)
+    found = []
+    for step in range(60):
+        inputs, targets = everything.rows(step, 0, 4)
+        for row, last in zip(inputs.tolist(), targets[:, -1].tolist(), strict=True):
+            row = [*row, last]
+            if row[0] != SPECIAL[FIM_SUFFIX] or SPECIAL[DOCUMENT_END] not in row:
+                continue
+            prefix, middle = row.index(SPECIAL[FIM_PREFIX]), row.index(SPECIAL[FIM_MIDDLE])
+            end = row.index(SPECIAL[DOCUMENT_END])
+            found.append((text_of(row[1:prefix]), text_of(row[prefix + 1 : middle]), text_of(row[middle + 1 : end])))
+    return found
+
+
+def test_marked_rows_say_where_the_missing_lines_begin() -> None:
+    rows = marked_rows()
+    assert len(rows) > 50
+    for after, before, missing in rows:
+        assert any(before + missing + after in document for document in DOCUMENTS)
+        # The token that holds the line end before the missing lines may begin earlier, with a line's last characters.
+        first, newline, _ = missing.partition("\n")
+        assert not before or (newline and len(first) < 8)
+        assert 1 <= len([line for line in missing.split("\n")[1:] if line.strip()] or [missing]) <= 4
+    assert 0.3 < np.mean([after[:1] in ("\n", "") for after, _, _ in rows]) < 0.9
+
+
+def test_marked_rows_end_where_a_line_does() -> None:
+    rows = marked_rows(line_end_rate=1.0)
+    assert all(after[:1] in ("\n", "") for after, _, _ in rows)
+    assert all(missing.strip() and not missing.endswith((" ", "\n")) for _, _, missing in rows)
+    assert 0.6 < np.mean([missing.count("\n") <= 1 for _, _, missing in rows]) < 0.95
+
+
 def test_padding_is_no_target() -> None:
     everything = batches(fim_rate=1.0)
     for step in range(20):

@@ -7,12 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
 
+from lineahead.engine import vocabulary
+from lineahead.engine.engine import Request
+from lineahead.engine.open import load_engine
+from lineahead.suggest import prompt
 from training import checkpoint, config, devices, door, files, loop, metrics, resume, run, throughput
 from training.errors import InputError
 from training.models import MODELS
@@ -42,6 +47,25 @@ def test_a_run_leaves_everything_it_promises(tiny_run: Path) -> None:
     assert provenance["progress"]["tokens"] == 30 * 8 * 64
     assert provenance["config"]["run"]["seed"] == 305
     assert "30 steps, 15,360 tokens" in (tiny_run / "README.md").read_text()
+
+
+def test_a_run_with_marked_middles_says_so_to_the_server_and_in_its_card(
+    tmp_path: Path, tiny_run: Path, tiny_arguments: Arguments
+) -> None:
+    assert run.main(tiny_arguments(tmp_path, "batches.fim_marked=true", "batches.fim_rate=0.5", "loop.steps=2")) == 0
+    for folder, marked in ((tmp_path, True), (tiny_run, False)):
+        special = vocabulary.load(folder).fill_in_the_middle
+        assert special is not None
+        assert special.is_marked is marked
+        prompts = (folder / "README.md").read_text().partition("## Prompts")[2].partition("\n\n")[0]
+        assert prompts.index("<|fim_suffix|>") < prompts.index("<|fim_middle|>")
+        assert ("line that is missing" in prompts) is marked
+    asked = prompt.build("a = 1\nb = ", vocabulary.load(tmp_path), 40, "\nc = 3\n")
+    assert asked is not None
+    engine, special = load_engine(tmp_path), vocabulary.load(tmp_path).fill_in_the_middle
+    assert special is not None
+    assert special.middle in asked.token_ids
+    assert list(islice(engine.stream(Request(asked.token_ids, asked.required), lambda: False), 3))
 
 
 def test_the_estimate_comes_first_and_counts_evaluation(

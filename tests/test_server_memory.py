@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from raw_client import SERVER, RawClient
 from scripted_engine import ScriptedEngine, small_vocabulary
+from small_models import small_tokenizer
 
 from lineahead.engine.decoding import Limits, decode
 from lineahead.engine.engine import Recall, Request
 from lineahead.engine.sampling import predict
+from lineahead.engine.vocabulary import FillInTheMiddle
 from lineahead.memory import encoder as encoders
 from lineahead.memory import memory as memories
 from lineahead.memory.encoder import PARAGRAPH, Encoder
@@ -25,7 +27,7 @@ from lineahead.place import Place
 from lineahead.settings import Settings
 from lineahead.suggest.policy import complete
 from lineahead.suggest.reuse import after_acceptance
-from training.format import python_files
+from training.format import FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, python_files
 
 KNOWN = "def first(frame):\n    frame.normalise_columns(width=80, pad=True)\n    return frame\n"
 TYPED = "def second(frame):\n    frame.normalise_"
@@ -73,6 +75,24 @@ def test_a_line_is_recalled_from_this_file_and_from_others() -> None:
     memory.forget("other.py")
     memory.index(VOCABULARY)
     assert "columns" not in likeliest(memory, end_of(TYPED))
+
+
+@pytest.mark.parametrize("place_of_mark", [0, 1, 2, 5])
+def test_the_mark_of_the_cursors_line_is_looked_through(place_of_mark: int) -> None:
+    tokenizer, vocabulary = small_tokenizer(), small_vocabulary()
+    special = (tokenizer.special(token) for token in (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE))
+    prefix, suffix, middle = (token for token in special if token is not None)
+    vocabulary.fill_in_the_middle = FillInTheMiddle(prefix, suffix, middle, is_marked=True)
+    memory, place = ProjectMemory(), end_of(TYPED)
+    memory.remember("other.py", KNOWN)
+    memory.index(vocabulary)
+    tokens = vocabulary.encode(TYPED)
+    marked = [*tokens[: len(tokens) - place_of_mark], middle, *tokens[len(tokens) - place_of_mark :]]
+    assert memory.lines(place, vocabulary, tokens, b"")
+    assert memory.lines(place, vocabulary, marked, b"") == memory.lines(place, vocabulary, tokens, b"")
+    recall = memory.recall(place, vocabulary)
+    assert gained(recall, tokens).any()
+    assert np.array_equal(gained(recall, marked), gained(recall, tokens))
 
 
 def test_what_follows_the_older_version_in_the_index_does_not_follow_this_one() -> None:

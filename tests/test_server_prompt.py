@@ -121,11 +121,12 @@ def test_a_lone_surrogate_does_no_harm() -> None:
     assert spelled(build_some("x = '\ud800'")) == b"x = '?'"
 
 
-def filling_in() -> Vocabulary:
+def filling_in(is_marked: bool = False) -> Vocabulary:
     """The small vocabulary with its tokens for text on both sides."""
     tokenizer, vocabulary = small_tokenizer(), small_vocabulary()
     tokens = [tokenizer.special(token) for token in (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE)]
-    vocabulary.fill_in_the_middle = FillInTheMiddle(*[token for token in tokens if token is not None])
+    prefix, suffix, middle = (token for token in tokens if token is not None)
+    vocabulary.fill_in_the_middle = FillInTheMiddle(prefix, suffix, middle, is_marked)
     return vocabulary
 
 
@@ -147,6 +148,49 @@ def test_the_text_after_the_cursor_comes_first_in_whole_lines(cut: int, budget: 
     assert SOURCE[cut:].encode().startswith(suffix)
     before = b"".join(vocabulary.token_bytes[token] for token in built.token_ids[middle:]) + built.required
     assert SOURCE[:cut].encode().endswith(before)
+
+
+@given(cut=st.integers(1, len(SOURCE) - 60), budget=st.integers(24, 200))
+def test_a_mark_stands_before_the_line_end_of_the_line_above(cut: int, budget: int) -> None:
+    plain, marked = filling_in(), filling_in(is_marked=True)
+    special = marked.fill_in_the_middle
+    assert special is not None
+    built = build(SOURCE[:cut], marked, budget, SOURCE[cut:])
+    assert built is not None
+    assert len(built.token_ids) <= budget
+    if special.suffix not in built.token_ids:
+        assert special.middle not in built.token_ids
+        return
+    assert built.token_ids[0] == special.suffix
+    prefix, mark = built.token_ids.index(special.prefix), built.token_ids.index(special.middle)
+    assert prefix < mark
+    suffix, before, line = built.token_ids[1:prefix], built.token_ids[prefix:mark], built.token_ids[mark + 1 :]
+    assert SOURCE[cut:].encode().startswith(marked.spelling(suffix))
+    assert SOURCE[:cut].encode().endswith(marked.spelling([*before, *line]) + built.required)
+    # The line end is in the token behind the mark: of what that begins with, some may be of the line above.
+    whole = marked.encode(SOURCE[:cut])
+    holding = max((at for at, token in enumerate(whole) if b"\n" in marked.token_bytes[token]), default=None)
+    if holding is not None and marked.spelling(before).strip():
+        assert (marked.spelling(line) + built.required).startswith(marked.token_bytes[whole[holding]])
+        assert b"\n" not in marked.spelling(line[1:])
+    # It is the only token that a prompt has more than the text.
+    text = [token for token in built.token_ids[prefix + 1 :] if token != special.middle]
+    assert marked.without_mark(built.token_ids, len(text)) == text
+    unmarked = build(SOURCE[:cut], plain, budget + 1, SOURCE[cut:])
+    assert unmarked is not None
+    assert unmarked.required == built.required
+
+
+def test_a_new_line_moves_the_mark_alone() -> None:
+    vocabulary, after = filling_in(is_marked=True), "\n\ndef f(x):\n    return x\n"
+    special = vocabulary.fill_in_the_middle
+    assert special is not None
+    line, ended = (build(text, vocabulary, 300, after) for text in ("a = 1\nb = 2", "a = 1\nb = 2\n"))
+    assert line is not None
+    assert ended is not None
+    until = line.token_ids.index(special.middle)
+    assert line.token_ids[:until] == ended.token_ids[:until]
+    assert until < ended.token_ids.index(special.middle)
 
 
 def test_typing_keeps_the_tokens_of_the_text_after_the_cursor() -> None:

@@ -21,7 +21,7 @@ def test_it_is_what_training_knows(tmp_path: Path) -> None:
     assert loaded.encode(SOURCE + "<|endoftext|> é") == small_tokenizer().encode(SOURCE + "<|endoftext|> é")
     assert loaded.document_start == small_tokenizer().special(DOCUMENT_START)
     expected = tuple(small_tokenizer().special(token) for token in (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE))
-    assert loaded.fill_in_the_middle == expected
+    assert loaded.fill_in_the_middle == (*expected, False)
 
 
 def test_the_bundled_one_is_what_its_training_knows() -> None:
@@ -36,7 +36,31 @@ def test_names_of_other_families_are_found(tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("fim_suffix|", "fim_suffix").replace("fim_middle|", "fim_middle"))
     special = vocabulary.load(tmp_path).fill_in_the_middle
-    assert special == tuple(small_tokenizer().special(token) for token in (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE))
+    assert special == (*(small_tokenizer().special(token) for token in (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE)), False)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ('{"lineahead": {"marked_middle": true}}', True),
+        ('{"lineahead": {"marked_middle": 1}}', False),
+        ('{"lineahead": {}}', False),
+        ('{"lineahead": []}', False),
+        ("[1]", False),
+        ("{", False),
+        ("\xff", False),
+        (None, False),
+    ],
+)
+def test_the_configuration_says_whether_the_middle_is_marked(
+    config: str | None, expected: bool, tmp_path: Path
+) -> None:
+    small_tokenizer().save(tmp_path)
+    if config is not None:
+        (tmp_path / "config.json").write_text(config, encoding="latin-1")
+    special = vocabulary.load(tmp_path).fill_in_the_middle
+    assert special is not None
+    assert special.is_marked is expected
 
 
 def test_another_kind_of_tokenizer_is_refused(tmp_path: Path) -> None:

@@ -157,7 +157,9 @@ def _settings(opened: Checkpoint, model: Path, work: Path, prepared: Dataset, op
         run=RunSettings(str(work / "run"), str(prepared.folder), str(model), options.seed),
         corpus=CorpusConfig((own_code.OWN, own_code.GENERAL), split="file", validation_share=own_code.HELD_OUT_SHARE),
         tokenizer=TokenizerConfig("checkpoint", folder=str(model)),
-        batches=BatchConfig(length, BATCH, BATCH, fim_rate=rearranged),
+        batches=BatchConfig(
+            length, BATCH, BATCH, fim_rate=rearranged, fim_marked=format.marks_middle(opened.card)
+        ),
         model=config,
         optimizer=OPTIMIZER,
         loop=LoopConfig(

@@ -4,14 +4,18 @@ Rows are windows of the packed token stream, in an order shuffled anew every epo
 document fragments in them is rearranged for filling in the middle: the text right of the cursor
 comes first, then the text left of it, which runs on into the missing middle without a seam.
 That is the "SPM" order of Bavarian et al., "Efficient Training of Language Models to Fill in the
-Middle" (2022), so a person's typing only ever appends to the prompt.
+Middle" (2022), so a person's typing only ever appends to the prompt. With `fim_marked` there is a
+seam: a token stands where the missing lines begin, which the text right of the cursor follows at once.
 """
 
+import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -27,6 +31,8 @@ from training.ranges import Count, Share
 from training.tokenizer import Tokenizer
 
 SMALLEST_FRAGMENT = 16  # tokens; shorter pieces of documents are not worth rearranging
+MISSING_LINES = (1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4)  # of a marked middle: one of these at random
+TEXT_OF_A_LINE = re.compile(r"\S[^\n]*")
 RETOKENISING_GROWTH = 12  # tokens left free: a cut text may need a few more tokens than the whole one
 
 
@@ -46,6 +52,8 @@ class BatchConfig:
     """The text right of the cursor is at most this share of the fragment; the rest is left of it."""
     fim_line_end_rate: Share = 0.5
     """Share of cuts moved to the next line end; the others fall on any character, so half words occur."""
+    fim_marked: bool = False
+    """Mark where the missing lines begin: one, or more of them; the cut is at the end of the last, or inside it."""
 
 
 class TrainingBatches:
@@ -135,15 +143,39 @@ class TrainingBatches:
         # A window may start or end inside a character: its bytes are dropped.
         text = b"".join(table[token] for token in body).decode("utf-8", errors="ignore")
         cut = len(text) - int(rng.random() * self.config.fim_suffix_share * len(text))
+        if self.config.fim_marked:
+            return self._marked(text, cut, rng, at_document_start)
         if rng.random() < self.config.fim_line_end_rate:
             line_end = text.find("\n", cut)
             cut = line_end if line_end >= 0 else cut
         return _Cut(text[:cut], text[cut:], at_document_start)
 
+    def _marked(self, text: str, near: int, rng: np.random.Generator, at_document_start: bool) -> "_Cut":
+        """A cut in or behind a line near a position; the line end before the missing lines is marked."""
+        near = min(near, len(text.rstrip()))  # no blank lines are missing
+        line = TEXT_OF_A_LINE.search(text, text.rfind("\n", 0, near) + 1)
+        last = line.span() if line else (len(text), len(text))
+        cut = last[1] if rng.random() < self.config.fim_line_end_rate else int(rng.integers(last[0], last[1] + 1))
+        mark = last[0]
+        for _ in range(rng.choice(MISSING_LINES)):
+            mark = max(0, text.rfind("\n", 0, mark))
+        return _Cut(text[:cut], text[cut:], at_document_start, len(text[:mark].encode()))
+
     def _fill_in_the_middle(self, cut: "_Cut", before: list[int], after: list[int]) -> list[int]:
         start = [self._id(DOCUMENT_START)] if cut.at_document_start else []
-        parts = [self._id(FIM_PREFIX), self._id(FIM_SUFFIX), *after, self._id(FIM_MIDDLE), *start, *before]
+        if cut.mark is None:
+            parts = [self._id(FIM_PREFIX), self._id(FIM_SUFFIX), *after, self._id(FIM_MIDDLE), *start, *before]
+            return [*parts, self._id(DOCUMENT_END)]
+        written, missing = self._parted(before, cut.mark)
+        parts = [self._id(FIM_SUFFIX), *after, self._id(FIM_PREFIX), *start, *written, self._id(FIM_MIDDLE), *missing]
         return [*parts, self._id(DOCUMENT_END)]
+
+    def _parted(self, tokens: list[int], position: int) -> tuple[list[int], list[int]]:
+        """Tokens before the one that holds the byte at a position, and from that on."""
+        table = self._tokenizer.token_bytes()
+        ends = list(accumulate(len(table[token]) for token in tokens))
+        first = bisect_right(ends, position)
+        return tokens[:first], tokens[first:]
 
     def _id(self, token: str) -> int:
         token_id = self._special[token]
@@ -158,6 +190,8 @@ class _Cut:
     before: str
     after: str
     at_document_start: bool
+    mark: int | None = None
+    """Where in `before`, in bytes, the missing lines begin; None where that is not marked."""
 
 
 @lru_cache(maxsize=2)

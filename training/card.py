@@ -16,9 +16,13 @@ tags: [code, python, completion, fill-in-the-middle]
 PROMPTS = """\
 ## Prompts
 From the left: `<|startoftext|>` (at the start of a file only) and the text before the cursor. \
-Filling in the middle: `<|fim_prefix|><|fim_suffix|>` text after the cursor `<|fim_middle|>` text before it.
+Filling in the middle: $middle.
 
 """
+MIDDLE = "`<|fim_prefix|><|fim_suffix|>` text after the cursor `<|fim_middle|>` text before it"
+MARKED_MIDDLE = """\
+`<|fim_suffix|>` text after the cursor `<|fim_prefix|>` text before the line that is missing `<|fim_middle|>` what is \
+written of that line, from the token on that holds the line end before it"""
 BY_PROJECT = "Validation text comes from projects of which no file was trained on."
 BY_FILE = "Validation text comes from files that were not trained on, of the same projects."
 BY_STREAM = "Validation text is the last part of the token stream."
@@ -60,7 +64,7 @@ def render(about: dict[str, Any]) -> str:
             if f"{split}_nats" in evaluation
         ),
         validation={"project": BY_PROJECT, "file": BY_FILE, "stream": BY_STREAM}[corpus["split"]],
-        prompts=PROMPTS if config["batches"]["fim_rate"] > 0 else "",
+        prompts=_prompts(config["batches"]),
         sources=", ".join(map(without_folders, corpus["sources"])),
         licences=corpus["licences"],
         projects="\n".join(
@@ -68,6 +72,14 @@ def render(about: dict[str, Any]) -> str:
             for row in about["corpus"]["projects"]
         ),
     )
+
+
+def _prompts(batches: dict[str, Any]) -> str:
+    """How to ask a model that has learned to fill in the middle; nothing about another one."""
+    if not batches["fim_rate"]:
+        return ""
+    marked = batches.get("fim_marked", False)  # older runs know only the other way
+    return Template(PROMPTS).substitute(middle=MARKED_MIDDLE if marked else MIDDLE)
 
 
 def _training(facts: dict[str, Any]) -> str:

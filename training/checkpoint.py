@@ -48,9 +48,13 @@ class Checkpoint:
     card: dict[str, Any]
 
 
-def save_configuration(folder: Path, kind: str, model_config: Any, tokenizer: Tokenizer) -> None:
+def save_configuration(
+    folder: Path, kind: str, model_config: Any, tokenizer: Tokenizer, marked_middle: bool = False
+) -> None:
     """Write config.json and the tokenizer's files: what stays the same while a model is trained."""
     ours = {"format_version": FORMAT_VERSION, "kind": kind, "vocabulary": tokenizers.fingerprint(tokenizer)}
+    if marked_middle:
+        ours[format.MARKED_MIDDLE] = True
     shape = hugging_face.from_decoder(model_config, tokenizer) if isinstance(model_config, DecoderConfig) else {}
     config = {**shape, "lineahead": {**ours, "model": dataclasses.asdict(model_config)}}
     tokenizer.save(folder)

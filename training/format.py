@@ -37,6 +37,9 @@ FILL_IN_THE_MIDDLE = (  # prefix, suffix, middle in the families of models: ours
     ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
 )
 
+MARKED_MIDDLE = "marked_middle"
+"""In config.json, under "lineahead": whether a token stands where the missing lines begin, see `batches.fim_marked`."""
+
 NOT_WRITTEN_HERE = frozenset(
     {"node_modules", "bower_components", "site-packages", "dist-packages", "__pycache__", "__pypackages__"}
 )
@@ -134,6 +137,12 @@ def mark_control_tokens(tokenizer: Any) -> None:
             token.special = True
             tokenizer.add_special_tokens([token])
     tokenizer.encode_special_tokens = True  # "<|endoftext|>" in a source file is just characters
+
+
+def marks_middle(config: Any) -> bool:
+    """Whether a model with this config.json has learned where missing lines begin by a token that stands there."""
+    ours = config.get("lineahead") if isinstance(config, dict) else None
+    return isinstance(ours, dict) and ours.get(MARKED_MIDDLE) is True
 
 
 def byte_lengths(table: Iterable[bytes]) -> list[int]:

@@ -105,7 +105,8 @@ def train(settings: RunConfig, prepared: Dataset, group: Processes) -> int:
         checkpoint.copy_weights(Path(settings.run.start_from), model, settings.model)
     if group.is_first:
         folder.mkdir(parents=True, exist_ok=True)
-        checkpoint.save_configuration(folder, settings.model_kind, settings.model, prepared.tokenizer)
+        marked = settings.batches.fim_rate > 0 and settings.batches.fim_marked
+        checkpoint.save_configuration(folder, settings.model_kind, settings.model, prepared.tokenizer, marked)
         _announce(settings, prepared, model, compute)
     progress, stopped = loop.train(settings.loop, _training(settings, prepared, model), compute)
     if not group.is_first:

@@ -1,5 +1,6 @@
 """A model's tokens: text → token ids, the bytes of each token, and which tokens fit bytes that are given."""
 
+import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ class FillInTheMiddle(NamedTuple):
     prefix: int
     suffix: int
     middle: int
+    is_marked: bool = False
+    """Whether the middle's stands before the line end that precedes the cursor's line."""
 
 
 class Vocabulary:
@@ -44,6 +47,14 @@ class Vocabulary:
         self._order = np.array(order, dtype=np.int64)
         self._last_break = np.array([max(token.rfind(b"\n"), token.rfind(b"\r")) for token in self._sorted])
         self._token_of = dict(zip(self._sorted, order, strict=True))
+
+    def without_mark(self, token_ids: Sequence[int], most: int) -> Sequence[int]:
+        """The last tokens of a prompt, at most so many, as a text has them: without the mark of the cursor's line."""
+        special = self.fill_in_the_middle
+        last = token_ids[-most - 1 :]
+        if special is None or not special.is_marked:
+            return last[-most:]
+        return [token for token in last if token != special.middle][-most:]
 
     def spelling(self, token_ids: Iterable[int]) -> bytes:
         """The bytes of some tokens together."""
@@ -87,10 +98,19 @@ def load(folder: Path) -> Vocabulary:
     for names in format.FILL_IN_THE_MIDDLE:
         ids = [token_id for token_id in map(tokenizer.token_to_id, names) if token_id is not None]
         if len(ids) == len(names):
-            fill_in_the_middle = FillInTheMiddle(*ids)
+            prefix, suffix, middle = ids
+            fill_in_the_middle = FillInTheMiddle(prefix, suffix, middle, _marks_middle(folder))
             break
 
     def encode(text: str) -> list[int]:
         return list(tokenizer.encode(text, add_special_tokens=False).ids)
 
     return Vocabulary(encode, table, tokenizer.token_to_id(format.DOCUMENT_START), fill_in_the_middle)
+
+
+def _marks_middle(folder: Path) -> bool:
+    """See `format.marks_middle`; of a folder, whose config.json need not be there, nor be one."""
+    try:
+        return format.marks_middle(json.loads((folder / format.CONFIG).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return False

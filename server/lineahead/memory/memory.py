@@ -23,7 +23,7 @@ from lineahead.memory.encoder import Encoder
 from lineahead.memory.lines import Line, lines
 from lineahead.memory.mixture import DEFAULT, Context, Gate, context, mix
 from lineahead.memory.modules import exports
-from lineahead.memory.ngrams import NGrams
+from lineahead.memory.ngrams import LENGTHS, NGrams
 from lineahead.place import MOST_OF_A_WORD, Place
 
 MOST_CHARACTERS = 6_000_000  # of all texts together: about fifteen bytes of memory each
@@ -239,7 +239,7 @@ class ProjectMemory:
         sources = [(own, range(0))]
         if index and index.vocabulary is vocabulary:
             sources.append((index.ngrams, index.own(place.path)))
-        return lines(sources, context, required, vocabulary)
+        return lines(sources, vocabulary.without_mark(context, LENGTHS[-1]), required, vocabulary)
 
     def contexts(self, place: Place, vocabulary: Vocabulary) -> Callable[[Sequence[int]], Iterator[Context]]:
         """What followed given tokens elsewhere in the project, nearby and in this file, by length."""
@@ -249,6 +249,7 @@ class ProjectMemory:
         near = known.near(place.path, list(self._edited)) if known else np.zeros(0, dtype=bool)
 
         def contexts(tokens: Sequence[int]) -> Iterator[Context]:
+            tokens = vocabulary.without_mark(tokens, LENGTHS[-1])
             elsewhere = known.ngrams.matches(tokens, skipped) if known else ()
             for project, file in zip_longest(elsewhere, own.matches(tokens)):
                 if known and project:
@@ -264,9 +265,8 @@ class ProjectMemory:
 
     def _around(self, place: Place, vocabulary: Vocabulary) -> NGrams:
         """The text before and after the cursor's line, which stays the same while that line is typed."""
-        before = (place.context + place.before[-MOST_OF_ITSELF:]).rstrip(
-            "\r\n"
-        )  # or a line end would end at the cursor
+        before = place.context + place.before[-MOST_OF_ITSELF:]
+        before = before.rstrip("\r\n")  # or a line end would end at the cursor
         after = place.after[:MOST_OF_ITSELF]
         for known in self._own:
             if known[:3] == (vocabulary, before, after):

@@ -14,6 +14,7 @@ from lineahead.engine.vocabulary import Vocabulary
 HEALED_BYTES = 12  # half as long as a token of our own tokenizer gets; more costs time and gains nothing
 SUFFIX_SHARE = 4  # a quarter of the prompt is for the text after the cursor, where there is that much
 OUTLINE_SHARE = 4  # a quarter of a text that is too long is for what its top says about the rest
+MARKS = 3  # tokens that announce the text before the cursor, after it, and between
 MOST_OF_IMPORTS = 200_000  # characters at the top of a text
 MOST_BYTES_A_TOKEN = 8  # on average over a prompt: bounds what is encoded
 
@@ -39,7 +40,9 @@ def build(before: str, vocabulary: Vocabulary, budget: int, after: str = "") -> 
     where it is until about `budget` bytes more are written.
     """
     suffix = _suffix(after, vocabulary, budget // SUFFIX_SHARE)
-    prompt = _before(before, vocabulary, budget - len(suffix))
+    special = vocabulary.fill_in_the_middle if suffix else None
+    mark = special.middle if special and special.is_marked else None
+    prompt = _before(before, vocabulary, budget - len(suffix) - (mark is not None), mark)
     return Prompt(suffix + prompt.token_ids, prompt.required) if prompt else None
 
 
@@ -50,14 +53,17 @@ def _suffix(after: str, vocabulary: Vocabulary, budget: int) -> list[int]:
         return []
     text = after[: budget * MOST_BYTES_A_TOKEN].replace("\r\n", "\n").encode("utf-8", errors="replace").decode()
     tokens = vocabulary.encode(text)
-    room = budget - len(special)
+    room = budget - MARKS
     if len(tokens) > room or len(text) < len(after):
         ends = [index for index, token in enumerate(tokens[: room + 1]) if b"\n" in vocabulary.token_bytes[token]]
         tokens = tokens[: ends[-1] if ends else 0]
-    return [special.prefix, special.suffix, *tokens, special.middle] if tokens else []
+    if not tokens:
+        return []
+    first, last = ([special.suffix], special.prefix) if special.is_marked else (list(special[:2]), special.middle)
+    return [*first, *tokens, last]
 
 
-def _before(before: str, vocabulary: Vocabulary, budget: int) -> Prompt | None:
+def _before(before: str, vocabulary: Vocabulary, budget: int, mark: int | None) -> Prompt | None:
     # As the model has learned it: with plain line ends. A lone surrogate, which no file holds, becomes "?".
     text = before.replace("\r\n", "\n").encode("utf-8", errors="replace")
     start = _line_end(text, len(text) - budget * MOST_BYTES_A_TOKEN, budget)
@@ -74,7 +80,20 @@ def _before(before: str, vocabulary: Vocabulary, budget: int) -> Prompt | None:
         cut = _line_end(text, starts[-room], room)
         whole = [token for token, position in zip(tokens, starts, strict=True) if position >= cut]
         tokens = whole or tokens[-room:]
-    return _heal(outline + tokens, text, vocabulary) if tokens else None
+    if not tokens:
+        return None
+    tokens = outline + tokens
+    if mark is not None:
+        tokens.insert(_line_start(tokens, vocabulary), mark)
+    return _heal(tokens, text, vocabulary)
+
+
+def _line_start(tokens: list[int], vocabulary: Vocabulary) -> int:
+    """Where the token is that holds the last line end; where there is none, the first one that stands for text."""
+    for index in range(len(tokens) - 1, -1, -1):
+        if b"\n" in vocabulary.token_bytes[tokens[index]]:
+            return index
+    return int(tokens[0] == vocabulary.document_start)
 
 
 def _outline(text: bytes, cut: int, vocabulary: Vocabulary, budget: int) -> list[int]:
