@@ -1,10 +1,13 @@
 """What the project ignores is neither learned nor completed, by typing or by name, as long as it is ignored."""
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from raw_client import RawClient
 
 from lineahead.memory.files import why_left_out
@@ -98,6 +101,42 @@ def test_a_folder_that_is_ignored_itself_is_a_project_of_its_own(tmp_path: Path)
     assert not Ignored(project).ignores(project / "own.py")
     assert Ignored(project).ignores(project / "made.py")
     assert Ignored(tmp_path).ignores(project / "own.py")
+
+
+NAMES = st.sampled_from(["a", "b", "src", "x.py", "y.py", "*", "**", "*.py", "?", "[ab]", "s*", "a*"])
+PATTERNS = st.builds(
+    lambda negated, rooted, names, folder: "!" * negated + "/" * rooted + "/".join(names) + "/" * folder,
+    st.booleans(), st.booleans(), st.lists(NAMES, min_size=1, max_size=3), st.booleans(),
+)  # fmt: skip
+GITIGNORES = st.lists(PATTERNS | st.sampled_from(["*", "!*/", "!*.py", "# x", "", "/*"]), max_size=6)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("repository")
+    subprocess.run(["git", "init", "--quiet", folder], check=True)
+    for above in ("", "a", "src", "src/a", "src/b/a", "a/b/src"):
+        for name in ("x.py", "y.py", "b.txt"):
+            write(folder / above / name)
+    return folder
+
+
+@pytest.mark.slow
+@given(top=GITIGNORES, below=GITIGNORES)
+@example(top=["*", "!*/", "!*.py"], below=[])
+@example(top=["*", "!*/", "!x.py"], below=[])
+@example(top=["*", "!src", "!src/x.py"], below=["!y.py"])
+@example(top=["src/**", "!src/x.py"], below=[])
+@example(top=["\ufeffx.py"], below=["\ufeff!x.py"])
+def test_what_git_itself_says(repository: Path, top: list[str], below: list[str]) -> None:
+    for folder, lines in (("", top), ("src", below)):
+        (repository / folder / ".gitignore").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    files = sorted(str(path.relative_to(repository)) for path in repository.rglob("*.py"))
+    command = ["git", "-c", "core.excludesFile=/dev/null", "check-ignore", "--no-index", "--stdin"]
+    said = subprocess.run(command, input="\n".join(files), cwd=repository, capture_output=True, text=True, check=False)
+    assert said.returncode in (0, 1), said.stderr
+    ignored = Ignored(repository)
+    assert {file for file in files if ignored.ignores(repository / file)} == set(said.stdout.split())
 
 
 @pytest.mark.parametrize(

@@ -56,11 +56,10 @@ class Ignored:
         """What the nearest file says that says something."""
         for depth in range(len(parts) - 1, -1, -1):
             patterns = _patterns_in(self._top.joinpath(*parts[:depth]))
-            if patterns:
-                included = _spec(patterns).check_file("/".join(parts[depth:]) + "/" * is_folder).include
-                if included is not None:
-                    return included
-        return self._is_repository and _spec(_everywhere()).match_file("/".join(parts) + "/" * is_folder)
+            said = _says(_spec(patterns), "/".join(parts[depth:]), is_folder) if patterns else None
+            if said is not None:
+                return said
+        return self._is_repository and bool(_says(_spec(_everywhere()), "/".join(parts), is_folder))
 
 
 def repository_of(folder: Path) -> Path:
@@ -79,6 +78,25 @@ def excluded(path: Path, patterns: Sequence[str]) -> bool:
     spec = _spec(tuple(patterns))
     parts = [part[:LONGEST_NAME] for part in (path.parts[1:] if path.anchor else path.parts)][-DEEPEST:]
     return any(spec.match_file("/".join(parts[start:])) for start in range(len(parts)))
+
+
+def _says(spec: GitIgnoreSpec, path: str, is_folder: bool) -> bool | None:
+    """What the last pattern says that names a path itself. A folder that the path is in was asked before.
+
+    The library alone weighs all patterns that match a path or what it is in, and lets `*` win over a later `!*/`.
+    """
+    for pattern in reversed(spec.patterns):
+        if pattern.include is not None and pattern.regex and _names(pattern.regex, path, is_folder):
+            return bool(pattern.include)
+    return None
+
+
+def _names(regex: re.Pattern[str], path: str, is_folder: bool) -> bool:
+    """Whether a pattern's regular expression matches all of a path: it has a group for the slash behind a folder."""
+    itself = regex.search(path)
+    if itself and itself.lastgroup is None:
+        return True
+    return is_folder and any(found.lastgroup and found.end() == len(path) + 1 for found in regex.finditer(path + "/"))
 
 
 def _exists(path: Path) -> bool:
@@ -129,7 +147,7 @@ def _lines(file: Path) -> tuple[str, ...]:
 @lru_cache(maxsize=2_000)
 def _read(file: Path, _changed: int, _size: int) -> tuple[str, ...]:
     try:
-        text = format.read_regular(file, MOST_BYTES).decode("utf-8", errors="replace")
+        text = format.read_regular(file, MOST_BYTES).decode("utf-8-sig", errors="replace")
     except OSError:
         return ()
     return tuple(text.splitlines()[:MOST_PATTERNS])
@@ -143,7 +161,9 @@ def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
 def _sound(patterns: Iterable[str]) -> list[str]:
     """The patterns that can be matched, and in little time whatever they are matched with."""
     kept = []
-    for pattern in patterns:
+    for line in patterns:
+        # To the library, `a/**/` is `a/`; to git, the folders in it.
+        pattern = f"{line}*/" if line.endswith("/**/") else line
         stars = [len(re.findall(r"\*+", name)) for name in pattern.split("/")]
         if max(stars) > MOST_STARS or pattern.count("**") > MOST_STARS or sum(stars) > MOST_STARS + 1:
             continue
