@@ -36,6 +36,32 @@ def test_new_names_are_judged_where_pyflakes_gives_up(kind: str) -> None:
     assert judged(text, line.format("[other for each in (x, x)]")) is Reason.UNKNOWN_NAME
 
 
+STATEMENTS = """\
+return {} | return lambda: {} | return [each for each in {}] | yield {} | x = yield {} | yield from {} | await {} |
+x = await {} | return await {} | raise {} | raise x from {} | assert {} | for a in {}: | async for a in {}: |
+while {}: | if {}: | with {}: | with x as a, {}: | async with {} as a: | x = {} | x += {} | x: {} = 1 | x[{}] = 1 |
+{}.a = 1 | @{} | @{}(x) | def g(a={}): | def g(a: {}): | class A({}): | match {}: | global x; {} | print(*{}, **{}) |
+{} if x else 1 | f"{{}}" | print(rf'a {{}:>8}') | x.a(F"{{}!r}", x)
+"""
+PLACES = {
+    "the first statement of a function": "async def f(x):\n    ",
+    "a later one": "async def f(x):\n    x.a()\n    ",
+    "a block in it": "async def f(x):\n    x.a()\n    if x:\n        x.b()\n        ",
+    "a loop in it": "async def f(x):\n    x.a()\n    for _ in x:\n        ",
+    "where the file begins with the future": "from __future__ import annotations\n\n\nasync def f(x):\n    x.a()\n    ",
+    "right behind the future": "x = 1\nfrom __future__ import annotations\n",
+    "a method": "class A:\n    a = 1\n\n    async def f(self, x):\n        self.a()\n        ",
+    "a case in it": "async def f(x):\n    x.a()\n    match x:\n        case 1:\n            x.b()\n            ",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("statement", [each.strip() for each in STATEMENTS.split("|")])
+def test_new_names_are_judged_in_each_statement(place: str, statement: str) -> None:
+    assert judged(PLACES[place], statement.replace("{}", "x")) is not Reason.UNKNOWN_NAME
+    assert judged(PLACES[place], statement.replace("{}", "frobnicated")) is Reason.UNKNOWN_NAME
+
+
 @pytest.mark.parametrize("kind", ["a branch", "a term"])
 def test_pyflakes_does_give_up_there(kind: str) -> None:
     text, line = FILES[kind]

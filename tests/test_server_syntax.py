@@ -4,6 +4,7 @@ import io
 import random
 import re
 import tokenize
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lineahead import syntax
 from lineahead.grammar import Verdict, verdict
 from lineahead.memory.files import is_learnable
 from lineahead.memory.memory import NO_MEMORY, NoMemory
+from lineahead.memory.modules import defined
 from lineahead.place import Place
 from lineahead.settings import Settings
 from lineahead.suggest.awaited import awaited
@@ -25,6 +27,7 @@ from lineahead.suggest.names import unknown_names
 from lineahead.suggest.prompt import IMPORT
 from lineahead.suggest.silence import silence
 
+BACKSLASH = chr(92)
 FILES = [Path(tokenize.__file__), Path(random.__file__), Path(re.__file__), Path(__file__)]
 
 
@@ -154,6 +157,7 @@ ASKED: dict[str, Callable[[Place], object]] = {
     "silence": lambda place: silence(place, Settings()),
     "objection": lambda place: objection(place, "value = other(1)", True, NO_MEMORY),
     "self": lambda place: objection(place, "self.other(1)", True, NO_MEMORY),
+    "f-strings": lambda place: objection(place, "value = " + 'f"{other}{' * 200, True, NO_MEMORY),
     "an import": lambda place: objection(place, " other", True, KNOWS_OS),
     "awaited": awaited,
     "ends": lambda place: ends(place, Candidate(b"= " * 60, tuple((end, -0.1) for end in range(1, 121)), True)),
@@ -178,3 +182,15 @@ def test_no_text_holds_anything_up(name: str) -> None:
     ):
         for ask in ASKED.values():
             ask(Place(before + after, len(before)))
+
+
+def test_what_the_interpreter_warns_of_in_a_persons_code_is_told_nobody() -> None:
+    code = f'PATTERN = "{BACKSLASH}d+"\n\n\ndef f(given):\n    if given is 1:\n        return '
+    place = Place(code, len(code))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert "given" not in unknown_names(place, "given")
+        assert unknown_names(place, "nowhere") == {"nowhere"}
+        awaited(place)
+        assert {"PATTERN", "f"} == defined(code + "1\n")
+    assert not told

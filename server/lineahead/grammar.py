@@ -43,6 +43,16 @@ def verdict(code: str) -> Verdict:
     return Verdict.WHOLE if _is_newer(code + "\n") else Verdict.WRONG
 
 
+def tree(code: str) -> ast.Module | None:
+    """The syntax tree of a text; None where it is half written, newer than the interpreter or nested too deeply."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of invalid escapes in a person's strings
+            return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
 def parses(code: str) -> bool:
     """Whether a text is Python, of the interpreter's version or of a newer one."""
     return verdict(code) is Verdict.WHOLE

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import PurePath
 
+from lineahead.grammar import tree
+
 PACKAGE = "__init__.py"
 MOST_CHARACTERS = 200_000  # of a module that is looked into: half a second at the worst, once
 
@@ -42,10 +44,11 @@ def defined(text: str) -> frozenset[str] | None:
     if len(text) > MOST_CHARACTERS:
         return None
     try:
-        names = frozenset(_bound(ast.parse(text).body))
-    except (SyntaxError, ValueError, RecursionError):
+        parsed = tree(text)
+        names = frozenset(_bound(parsed.body)) if parsed else None
+    except RecursionError:
         return None
-    return None if {"*", "__getattr__"} & names else names
+    return None if names is None or {"*", "__getattr__"} & names else names
 
 
 def _bound(body: list[ast.stmt]) -> Iterator[str]:

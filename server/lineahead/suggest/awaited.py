@@ -1,10 +1,10 @@
 """Names that the code around a place waits for: used below and bound nowhere, or bound above and not yet used."""
 
-import ast
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lineahead.grammar import tree
 from lineahead.place import Place
 
 if TYPE_CHECKING:
@@ -42,9 +42,10 @@ def _awaited(before: str, indentation: str, after: str) -> Awaited:
 def _check(code: str) -> "Checker | None":
     from pyflakes.checker import Checker  # not before it is needed
 
+    parsed = tree(code)
     try:
-        return Checker(ast.parse(code))
-    except (SyntaxError, ValueError, RecursionError):  # half written, or nested too deeply
+        return Checker(parsed) if parsed else None
+    except (SyntaxError, ValueError, RecursionError):  # of annotations in quotes, or nested too deeply
         return None
 
 

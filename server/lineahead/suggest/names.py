@@ -5,7 +5,7 @@ import builtins
 import keyword
 import re
 
-from lineahead.grammar import parses
+from lineahead.grammar import parses, tree
 from lineahead.memory.memory import Memory
 from lineahead.place import Place
 from lineahead.syntax import (
@@ -24,6 +24,8 @@ IMPORTED = re.compile(r"\b(\w++)(?:\s+as\s+\w++)?+\s*+(?:,|\Z)")
 MOST_SEARCHED = 200_000  # characters before and after the cursor
 OF_A_METHOD = frozenset({"self", "cls"})  # they stand in any file, and mean something in some places only
 WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
+F_STRING = re.compile(r"(?<![^\W_])(?:f|rf|fr)\Z", re.IGNORECASE)  # before its quotes
+FIELD = re.compile(r"\{([^{}]*)\}")
 KNOWN = frozenset(dir(builtins)) | frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
 
 
@@ -35,7 +37,7 @@ def unknown_names(place: Place, inserted: str) -> set[str]:
     """
     typed = place.line_before[: len(place.line_before) - len(place.word_before)]
     line = place.word_before + inserted
-    words = {match[0] for match in WORD.finditer(COMMENT_OR_STRING.sub('""', line))} - KNOWN
+    words = set(WORD.findall(" ".join((COMMENT_OR_STRING.sub('""', line), *_fields(line))))) - KNOWN
     elsewhere = " ".join((place.context, place.before, typed, place.line_after, place.after))
     if astray := {word for word in words & OF_A_METHOD if not is_bound(place, typed + line, word)}:
         return astray
@@ -49,11 +51,18 @@ def unknown_names(place: Place, inserted: str) -> set[str]:
         return set()
     closers = _closers(place, line)
     whole = f"{place.line_after}\n{place.lines_below(indentation(line))}"
-    for end in (whole, place.line_after, " pass", "", *(closers + more for more in ("", ": pass", " pass"))):
+    block = "\n" + " " * indentation(line) + ("def _(): pass" if line.lstrip().startswith("@") else " case _: pass")
+    for end in (whole, place.line_after, " pass", "", block, *(closers + more for more in ("", ": pass", " pass"))):
         code = above + line + end
         if parses(code):
             return unseen & _undefined(code)
     return set()
+
+
+def _fields(line: str) -> list[str]:
+    """What stands between braces in the f-strings of a line."""
+    strings = (match for match in COMMENT_OR_STRING.finditer(line) if F_STRING.search(line[: match.start()][-3:]))
+    return [field for match in strings for field in FIELD.findall(match[0])]
 
 
 def _closers(place: Place, line: str) -> str:
@@ -98,14 +107,22 @@ def _undefined(code: str) -> set[str]:
     from pyflakes.checker import Checker  # not before it is needed
     from pyflakes.messages import UndefinedName
 
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError):  # newer than the interpreter, or nested too deeply to read
+    parsed = tree(code)
+    if parsed is None:
         return set()
+
+    class OfAFunction(Checker):  # type: ignore[misc]  # which has no types
+        """It looks behind `return`, `yield` and `await`, whose function's header is not there, too."""
+
+        def RETURN(self, node: ast.Return) -> None:  # noqa: N802  # by the name of the node
+            self.handleNode(node.value, node)
+
+        YIELD = AWAIT = YIELDFROM = RETURN
+
     try:
-        messages = Checker(tree).messages
+        messages = OfAFunction(parsed).messages
     except RecursionError:  # from 330 `elif`s or 340 added terms on
-        return _unbound(tree)
+        return _unbound(parsed)
     return {str(message.message_args[0]) for message in messages if isinstance(message, UndefinedName)}
 
 
