@@ -1,6 +1,7 @@
 """The corpus stage as a whole: filtered, deduplicated, split, counted."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,34 @@ def test_documents_in_order_and_split_by_project(repositories: Path) -> None:
 def test_stream_split_labels_everything_train(repositories: Path) -> None:
     documents = read_documents(settings(repositories / "project00", split="stream"))
     assert [document.split for document in documents] == ["train"] * 3
+
+
+@pytest.mark.slow
+def test_of_large_projects_what_is_kept_grows_with_the_logarithm(tmp_path: Path) -> None:
+    for project, files in (("large", 400), ("medium", 40), ("small", 4)):
+        for number in range(files):
+            path = tmp_path / project / f"module{number:03}.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(code(2 * files + number))
+        (tmp_path / project / "pyproject.toml").touch()
+    size = len(code(1_000).encode())
+
+    def kept(whole: int) -> dict[str, int]:
+        config = settings(tmp_path, whole_project_bytes=whole, near_duplicate_threshold=0.0, split="stream")
+        return Counter(document.project for document in read_documents(config))
+
+    assert kept(0) == {"large": 400, "medium": 40, "small": 4}
+    balanced = kept(10 * size)
+    assert balanced == kept(10 * size)
+    assert balanced["small"] == 4
+    assert 14 <= balanced["medium"] <= 34  # 10 and 10 × ln 4 files: 24
+    assert 32 <= balanced["large"] <= 62  # 10 and 10 × ln 40: 47
+    report = CorpusReport()
+    config = settings(tmp_path, whole_project_bytes=10 * size, near_duplicate_threshold=0.0, split="file")
+    documents = list(read_documents(config, report))
+    assert report.reasons()["large_project"] == 444 - len(documents)
+    held_out = [document for document in documents if document.split == "validation" and document.project == "large"]
+    assert len(held_out) > 80  # of validation nothing is left out: it would not be comparable
 
 
 @given(st.text(), st.floats(0, 1), st.floats(0, 1))

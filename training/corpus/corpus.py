@@ -1,6 +1,7 @@
 """Sources → documents: filtered, deduplicated, and split by project so that nothing leaks."""
 
 import sys
+from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -57,6 +58,9 @@ class CorpusConfig:
     """Shorter files hold nothing to learn from."""
     near_duplicate_threshold: Share = 0.8
     """Files this alike (Jaccard similarity of their sets of 5-word shingles) count as one; 0 keeps them all."""
+    whole_project_bytes: Natural = 0
+    """Of a larger project, ever fewer files are trained on: what is kept of it grows with the logarithm of its size, so
+    that a few large ones are not half of the corpus. 0: all of each."""
     content_column: str = "content"
     """The column (or key) of CSV with a header, Parquet, JSONL and hub rows that holds the text."""
     downloads: str = "runs/downloads"
@@ -115,11 +119,12 @@ def limits_of(config: CorpusConfig) -> Limits:
 
 def _documents(config: CorpusConfig, report: CorpusReport, kept: Path | None) -> Generator[Document, None, None]:
     limits = limits_of(config)
-    duplicates = Duplicates(config.near_duplicate_threshold)
+    duplicates, balance = Duplicates(config.near_duplicate_threshold), _Balance(config.whole_project_bytes)
     with Judged(kept) as judged, Workers[Inspected, Verdict](partial(judge, limits=limits)) as workers:
         for source in config.sources:
             contents = sources.find(source, config.content_column, Path(config.downloads), config.max_bytes + 1)
-            with closing(_from_source(source, contents, config, report, judged, workers, duplicates)) as documents:
+            found = _from_source(source, contents, config, report, judged, workers, duplicates, balance)
+            with closing(found) as documents:
                 for document in documents:
                     yield document
                     if report.documents == config.limit:
@@ -137,6 +142,7 @@ def _from_source(
     judged: Judged,
     workers: Workers[Inspected, Verdict],
     duplicates: Duplicates,
+    balance: "_Balance",
 ) -> Generator[Document, None, None]:
     kept = dropped = 0
     interval = 0.2 if sys.stderr.isatty() else 20.0  # seconds; a log file wants few lines
@@ -150,22 +156,43 @@ def _from_source(
                 reason = verdict.reason or duplicates.reason(verdict)
             if asked and answer is not None:
                 judged.add(text, answer)
+            split = _split_of(candidate, config)
+            if not reason and split == "train":
+                reason = balance.reason(candidate)
             if reason:
                 dropped += 1
                 report.drop(source, reason, len(candidate.content))
             else:
                 kept += 1
-                split = "train"
-                if config.split == "project":
-                    split = split_of(candidate.project, config.validation_share)
-                elif config.split == "file":
-                    split = split_of(f"{candidate.project}/{candidate.path}", config.validation_share)
                 document = Document(text, candidate.path, candidate.project, candidate.licence, source, split)
                 report.keep(document, len(text.encode()))
             bar.set_postfix(kept=kept, dropped=dropped, refresh=False)
             bar.update()
             if not reason:
                 yield document
+
+
+def _split_of(candidate: Candidate, config: CorpusConfig) -> str:
+    if config.split == "stream":
+        return "train"
+    name = candidate.project if config.split == "project" else f"{candidate.project}/{candidate.path}"
+    return split_of(name, config.validation_share)
+
+
+class _Balance:
+    """How much there was of each project, and whether more of it is wanted."""
+
+    def __init__(self, whole: int) -> None:
+        self._whole, self._seen = whole, Counter[str]()
+
+    def reason(self, candidate: Candidate) -> str:
+        """Why a file is dropped that would be kept otherwise, by its name and what came before it; "" if it is not."""
+        self._seen[candidate.project] += len(candidate.content)
+        share = self._whole / self._seen[candidate.project] if self._whole else 1.0
+        drawn = position_of(
+            f"{candidate.project}/{candidate.path} of a large project"
+        )  # the split takes the plain name
+        return "" if drawn < share else "large_project"
 
 
 def inspect(candidate: Candidate, config: CorpusConfig, judged: Judged) -> tuple[Inspected, str]:
