@@ -192,5 +192,5 @@ def test_what_the_interpreter_warns_of_in_a_persons_code_is_told_nobody() -> Non
         assert "given" not in unknown_names(place, "given")
         assert unknown_names(place, "nowhere") == {"nowhere"}
         awaited(place)
-        assert {"PATTERN", "f"} == defined(code + "1\n")
+        assert defined(code + "1\n") == frozenset(("PATTERN", "f"))
     assert not told
