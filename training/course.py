@@ -20,12 +20,12 @@ import torch
 from tokenizers import ByteLevelBPETokenizer
 from torch import Tensor
 
-from training import checkpoint, codebert, ladder, perplexity, prompts, sample
+from training import checkpoint, codebert, ladder, prompts, sample
 from training.codebert import CodeBERTTokenizer
+from training.dataset import SPLITS
 from training.errors import InputError
 from training.files import write_text_atomically
 from training.models.language_model import LanguageModel
-from training.ranges import Natural, argument
 
 RESULTS = Path(__file__).parent / "results"
 REFERENCE = {"bigram": 4.0, "single-head": 3.4, "multi-head": 2.75, "transformer": 2.4}
@@ -159,18 +159,18 @@ def draw(lines: Sequence[dict[str, float]], vocab_size: int, title: str) -> Any:
     return figure
 
 
-def collect(folder: Path, tokens: int = 50_000) -> dict[str, Any]:
+def collect(folder: Path) -> dict[str, Any]:
     """What a finished run of the ladder shows: losses, perplexities, and samples of the length of its window."""
     kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["lineahead"]["kind"]
     rung = asdict(ladder.read(kind, folder))
     opened = checkpoint.load(folder)
     window = opened.model.context_window_size
-    measured = perplexity.measure_splits(opened, folder, window, window, tokens)
     beginnings = {"unconditional": "", **prompts.EXAMPLES}
     samples = {
         name: sample.sample(opened, prompt, window, temperature=1.0, seed=305) for name, prompt in beginnings.items()
     }
-    return {**rung, "perplexity": {split: one.perplexity for split, one in measured.items()}, "samples": samples}
+    perplexities = {split: math.exp(rung[split]) for split in SPLITS}
+    return {**rung, "perplexity": perplexities, "samples": samples}
 
 
 def results(folder: Path = RESULTS) -> dict[str, dict[str, Any]]:
@@ -187,11 +187,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.course", description=__doc__.partition("\n\n")[2])
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of finished full runs")
     parser.add_argument("--into", type=Path, default=RESULTS, help="default: training/results")
-    parser.add_argument("--tokens", type=argument(Natural), default=50_000, help="of each split to measure; 0: all")
     options = parser.parse_args(arguments)
     try:
         for folder in options.runs:
-            shown = collect(folder, options.tokens)
+            shown = collect(folder)
             path = options.into / f"{shown['name']}.json"
             write_text_atomically(path, json.dumps(shown, indent=0) + "\n")
             print(f"written: {path}")
