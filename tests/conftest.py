@@ -3,6 +3,7 @@
 import inspect
 import os
 import shutil
+import signal
 import subprocess
 import sysconfig
 from collections.abc import Callable, Generator
@@ -44,8 +45,10 @@ PACKAGES = ("json", "logging", "email")  # of the standard library: real code, a
 def pytest_configure() -> None:
     """Let PyTorch take one thread: for models this small the others only wait, and count as CPU time while they do.
 
-    Nor is any test of properties held to a time.
+    Nor is any test of properties held to a time. Ctrl+C works in what the tests start, even if this was started in a
+    shell's background, which ignores it for all.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     settings.register_profile("patient", deadline=None)  # the machine may be busy
     settings.load_profile("patient")
