@@ -38,7 +38,7 @@ def evaluate(model: nn.Module, evaluation: Evaluation, split: str, compute: Comp
         with compute.autocast():
             _, loss = model(inputs.to(compute.device), targets.to(compute.device))
         count = targets.numel()
-        sums += torch.tensor((loss.item() * count, count, int(lengths[targets].sum())), device=compute.device)
+        sums += sums.new_tensor((loss.item() * count, count, int(lengths[targets].sum())))
     model.train()
     compute.processes.sum([sums])
     nats, tokens, text_bytes = sums.tolist()

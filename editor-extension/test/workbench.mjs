@@ -80,9 +80,9 @@ export async function startBrowser(profile) {
 }
 
 /**
- * A workbench in a clean profile with an extension, with several, or with none; `installed` says whether its settings name a Python
- * that has the server, `workspace` which folder is opened instead of an empty one, `tracer` what runs that Python.
- * A start that fails is tried once more; nothing else is.
+ * A workbench in a clean profile with an extension, with several, or with none; `installed` says whether its settings
+ * name a Python that has the server, `workspace` which folder is opened instead of an empty one, `tracer` what runs that
+ * Python. A start that fails is tried once more; nothing else is.
  */
 export async function startWorkbench(name, options = {}) {
   const leave = [];

@@ -187,11 +187,12 @@ class _Balance:
 
     def reason(self, candidate: Candidate) -> str:
         """Why a file is dropped that would be kept otherwise, by its name and what came before it; "" if it is not."""
+        if not self._whole:
+            return ""
         self._seen[candidate.project] += len(candidate.content)
-        share = self._whole / self._seen[candidate.project] if self._whole else 1.0
-        drawn = position_of(
-            f"{candidate.project}/{candidate.path} of a large project"
-        )  # the split takes the plain name
+        share = self._whole / self._seen[candidate.project]
+        # By another text than the split, which takes the plain name.
+        drawn = position_of(f"{candidate.project}/{candidate.path} of a large project")
         return "" if drawn < share else "large_project"
 
 

@@ -43,12 +43,14 @@ def defined(text: str) -> frozenset[str] | None:
     """The names that a module's text binds at its top; None where that is not to be told."""
     if len(text) > MOST_CHARACTERS:
         return None
+    parsed = tree(text)
+    if parsed is None:
+        return None
     try:
-        parsed = tree(text)
-        names = frozenset(_bound(parsed.body)) if parsed else None
+        names = frozenset(_bound(parsed.body))
     except RecursionError:
         return None
-    return None if names is None or {"*", "__getattr__"} & names else names
+    return None if {"*", "__getattr__"} & names else names
 
 
 def _bound(body: list[ast.stmt]) -> Iterator[str]:

@@ -4,6 +4,8 @@ import ast
 import builtins
 import keyword
 import re
+from functools import cache
+from typing import Any
 
 from lineahead.grammar import parses, tree
 from lineahead.memory.memory import Memory
@@ -103,24 +105,28 @@ def missing_imports(place: Place, inserted: str, memory: Memory) -> set[str]:
     return set() if offered is None else names - offered
 
 
-def _undefined(code: str) -> set[str]:
+@cache
+def _checker_in_a_function() -> Any:
+    """pyflakes' checker that looks behind `return`, `yield` and `await`, whose function's header is not there, too."""
     from pyflakes.checker import Checker  # not before it is needed
-    from pyflakes.messages import UndefinedName
 
-    parsed = tree(code)
-    if parsed is None:
-        return set()
-
-    class OfAFunction(Checker):  # type: ignore[misc]  # which has no types
-        """It looks behind `return`, `yield` and `await`, whose function's header is not there, too."""
-
+    class InAFunction(Checker):  # type: ignore[misc]  # which has no types
         def RETURN(self, node: ast.Return) -> None:  # noqa: N802  # by the name of the node
             self.handleNode(node.value, node)
 
         YIELD = AWAIT = YIELDFROM = RETURN
 
+    return InAFunction
+
+
+def _undefined(code: str) -> set[str]:
+    from pyflakes.messages import UndefinedName  # not before it is needed
+
+    parsed = tree(code)
+    if parsed is None:
+        return set()
     try:
-        messages = OfAFunction(parsed).messages
+        messages = _checker_in_a_function()(parsed).messages
     except RecursionError:  # from 330 `elif`s or 340 added terms on
         return _unbound(parsed)
     return {str(message.message_args[0]) for message in messages if isinstance(message, UndefinedName)}
