@@ -1,6 +1,8 @@
 """The parallel map: order, bounds, and what happens when one side dies."""
 
 import importlib
+import io
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,6 +30,18 @@ def test_workers_keep_the_order_and_read_no_further_than_needed(monkeypatch: pyt
             assert (number, len(text), length) == (done - 1, done - 1, done - 1)
             assert read <= done + 5 * 4  # two chunks for each of two workers, and the one in hand
     assert done == 200
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_a_worker_ends_wherever_its_input_does(protocol: int) -> None:
+    request = pickle.dumps((len, ["a text", "another one"] * 20), protocol)
+    for end in range(len(request)):  # a parent may be killed while it sends
+        answers = io.BytesIO()
+        workers.serve(io.BytesIO(request[:end]), answers)
+        assert answers.getvalue() == b"", end
+    answers = io.BytesIO()
+    workers.serve(io.BytesIO(request + request[:-1]), answers)
+    assert pickle.loads(answers.getvalue()) == [6, 11] * 20
 
 
 def test_long_texts_make_small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,7 +125,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     while True:
         try:
             function, items = pickle.load(requests)
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):  # the latter in the middle of a request: its sender was killed
             return
         try:
             answer: object = [function(item) for item in items]
