@@ -60,6 +60,15 @@ def save(
     write_atomically(folder / STATE, lambda path: save_file(on_cpu, path, metadata=about))
 
 
+def steps_done(folder: Path) -> int:
+    """How many steps the state in a folder has behind it; 0 where there is none, or none that `load` would take."""
+    try:
+        with safe_open(folder / STATE, framework="pt") as file:
+            return int(json.loads(file.metadata()["progress"])["step"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
 def load(
     folder: Path, model: nn.Module, optimizers: list[torch.optim.Optimizer], settings: dict[str, Any]
 ) -> Progress | None:

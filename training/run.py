@@ -8,7 +8,6 @@ provenance.json and loss-curve.png.
 from training import door  # isort: split
 
 import argparse
-import dataclasses
 import sys
 from pathlib import Path
 
@@ -37,8 +36,8 @@ from training.evaluation import Evaluation
 from training.loop import Training
 from training.models import MODELS
 from training.processes import Processes
+from training.throughput import Pace
 
-EXPECTED_SHARE = 0.4  # of the matrix rate that training reaches; for the estimate printed at the start
 CODEBERT_TOKENS = 16_000  # that a corpus of 4M of them uses, about
 
 
@@ -76,26 +75,25 @@ def main(arguments: list[str] | None = None) -> int:
 def run(settings: RunConfig, group: Processes) -> int:
     """Prepare the corpus, train, and leave a checkpoint; returns the exit code."""
     folder = Path(settings.run.folder)
+    pace = None
     if group.is_first:
-        supposed = dataclasses.replace(settings.model, vocab_size=settings.model.vocab_size or _likely_size(settings))
-        compute = devices.open_compute(settings.loop.device, settings.loop.precision, group)
-        minutes = _minutes(dataclasses.replace(settings, model=supposed), compute)
-        print(f"estimate: about {minutes:,.0f} minutes if nothing else runs here, once the corpus is prepared")
+        supposed = config.with_vocabulary(settings, settings.model.vocab_size or _likely_size(settings))
+        pace = throughput.measure(supposed, _compute(settings, group))
+        seconds = pace.seconds(supposed, group.count, resume.steps_done(folder))
+        print(f"estimate: {_duration(seconds)} if nothing else runs here, once the corpus is prepared")
         prepared = _prepare(settings)
     group.wait()
     if not group.is_first:
         prepared = _prepare(settings)
-    code = train(settings, prepared, group)
+    code = train(settings, prepared, group, pace)
     if group.is_first and code == 0:
         print(f"next: python -m training.perplexity {folder}; python -m training.sample {folder}")
     return code
 
 
-def train(settings: RunConfig, prepared: Dataset, group: Processes) -> int:
+def train(settings: RunConfig, prepared: Dataset, group: Processes, pace: Pace | None = None) -> int:
     """Train on a prepared corpus, and leave a checkpoint in the run's folder; returns the exit code."""
-    compute = devices.open_compute(settings.loop.device, settings.loop.precision, group)
-    if settings.loop.threads:
-        torch.set_num_threads(settings.loop.threads)
+    compute = _compute(settings, group)
     folder = Path(settings.run.folder)
     settings = config.with_vocabulary(settings, prepared.tokenizer.vocab_size)
     torch.manual_seed(settings.run.seed)
@@ -107,7 +105,7 @@ def train(settings: RunConfig, prepared: Dataset, group: Processes) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         marked = settings.batches.fim_rate > 0 and settings.batches.fim_marked
         checkpoint.save_configuration(folder, settings.model_kind, settings.model, prepared.tokenizer, marked)
-        _announce(settings, prepared, model, compute)
+        _announce(settings, prepared, model, compute, pace or throughput.measure(settings, compute))
     progress, stopped = loop.train(settings.loop, _training(settings, prepared, model), compute)
     if not group.is_first:
         return door.STOPPED if stopped else 0
@@ -143,13 +141,23 @@ def _training(settings: RunConfig, prepared: Dataset, model: torch.nn.Module) ->
     )
 
 
-def _announce(settings: RunConfig, prepared: Dataset, model: torch.nn.Module, compute: Compute) -> None:
-    """Say what will happen and how long it will take, estimated from this machine's matrix products."""
+def _compute(settings: RunConfig, group: Processes) -> Compute:
+    """Device, type and threads, as the settings ask for them."""
+    if settings.loop.threads:
+        torch.set_num_threads(settings.loop.threads)
+    return devices.open_compute(settings.loop.device, settings.loop.precision, group)
+
+
+def _announce(settings: RunConfig, prepared: Dataset, model: torch.nn.Module, compute: Compute, pace: Pace) -> None:
+    """Say what will happen and how long it will take."""
     count = compute.processes.count
     length = settings.batches.sequence_length
     tokens = settings.loop.steps * settings.batches.batch_size * length
     parameters = sum(parameter.numel() for parameter in model.parameters())
     available = len(prepared.splits["train"].tokens)
+    windows = [(len(split.tokens) - 1) // length for split in prepared.splits.values()]
+    looked_at = sum(min(settings.loop.evaluation_rows, there) for there in windows)
+    seconds = pace.seconds(settings, count, resume.steps_done(Path(settings.run.folder)), looked_at)
     print(f"model: {settings.model_kind}, {parameters:,} parameters, vocabulary {settings.model.vocab_size:,}")
     print(
         f"plan: {settings.loop.steps:,} steps of {settings.batches.batch_size} × {length} tokens = {tokens:,} tokens, "
@@ -157,24 +165,16 @@ def _announce(settings: RunConfig, prepared: Dataset, model: torch.nn.Module, co
     )
     print(
         f"on: {compute.device} in {str(compute.precision).removeprefix('torch.')}, {count} process(es), "
-        f"{torch.get_num_threads()} threads; about {_minutes(settings, compute):,.0f} minutes if nothing else runs here"
+        f"{torch.get_num_threads()} threads; {_duration(seconds)} if nothing else runs here"
     )
     print(f"into: {settings.run.folder}; Ctrl+C saves and stops, the same command goes on")
 
 
-def _minutes(settings: RunConfig, compute: Compute) -> float:
-    """How long training and evaluation will take, from this machine's matrix products."""
-    model_class, _ = MODELS[settings.model_kind]
-    with torch.device("meta"):
-        model = model_class(settings.model)
-    loop_config, length = settings.loop, settings.batches.sequence_length
-    evaluations = 2 + loop_config.steps // loop_config.evaluate_every  # before the first step and after the last, too
-    looked_at = evaluations * len(dataset.SPLITS) * loop_config.evaluation_rows * length
-    trained_on = loop_config.steps * settings.batches.batch_size * length
-    rate = throughput.matrix_rate(compute.device, compute.precision) * EXPECTED_SHARE
-    # Evaluation goes forward only: a third of training's operations.
-    operations = throughput.operations_per_token(model, length)
-    return operations * (trained_on + looked_at / 3) / compute.processes.count / rate / 60
+def _duration(seconds: float) -> str:
+    """Words for an estimate."""
+    if seconds < 90:
+        return "about a minute" if seconds > 30 else "less than a minute"
+    return f"about {seconds / 60:,.0f} minutes" if seconds < 2 * 60 * 60 else f"about {seconds / 3600:,.1f} hours"
 
 
 def _likely_size(settings: RunConfig) -> int:

@@ -10,14 +10,44 @@ import sys
 import time
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import trange
 
-from training import config, devices, loop, optimizer, throughput
+from training import config, devices, loop, optimizer
 from training.errors import InputError
 from training.models import MODELS
 from training.processes import Processes
 
 WARM_UP = 2
+
+
+def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = 2048, seconds: float = 0.5) -> float:
+    """Floating-point operations per second of a large matrix product, measured for about `seconds`."""
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+
+    def wait() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    for _ in range(2):  # warm up
+        left @ right
+    wait()
+    products, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        left @ right
+        wait()
+        products += 1
+    return products * 2 * size**3 / elapsed
+
+
+def operations_per_token(model: torch.nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> float:
+    """Floating-point operations of products, forward and backward; attention counts as a whole square."""
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        model(inputs, targets)[1].backward()
+    model.zero_grad(set_to_none=True)
+    operations: int = counter.get_total_flops()
+    return operations / inputs.numel()
 
 
 def measure(settings: config.RunConfig, steps: int) -> dict[str, float]:
@@ -35,20 +65,20 @@ def measure(settings: config.RunConfig, steps: int) -> dict[str, float]:
     seconds: list[float] = []
     rates: list[float] = []
     for _ in trange(WARM_UP + steps, desc="steps", unit="step"):
-        rates.append(throughput.matrix_rate(compute.device, compute.precision))  # each time, since machines are shared
+        rates.append(matrix_rate(compute.device, compute.precision))  # each time, since machines are shared
         start = time.perf_counter()
         loss, _ = loop.update(forward, model, optimizers, micro_batches, settings.optimizer.gradient_clip, compute)
         loss.item()  # waits for the device
         seconds.append(time.perf_counter() - start)
-    step_seconds, matrix_rate = statistics.median(seconds[WARM_UP:]), statistics.median(rates[WARM_UP:])
+    step_seconds, product_rate = statistics.median(seconds[WARM_UP:]), statistics.median(rates[WARM_UP:])
     tokens_per_second = batches.batch_size * batches.sequence_length / step_seconds
-    training_rate = tokens_per_second * throughput.operations_per_token(model, batches.sequence_length)
+    training_rate = tokens_per_second * operations_per_token(model, *micro_batches[0])
     return {
         "threads": torch.get_num_threads(),
         "tokens_per_second": tokens_per_second,
         "training_gigaflops": training_rate / 1e9,
-        "matrix_gigaflops": matrix_rate / 1e9,
-        "share": training_rate / matrix_rate,
+        "matrix_gigaflops": product_rate / 1e9,
+        "share": training_rate / product_rate,
     }
 
 

@@ -139,7 +139,6 @@ class SingleHeadedAttentionLM(nn.Module):
     def __init__(self, vocab_size: int, context_window_size: int, head_size: int, embed_size: int = 384) -> None:
         super().__init__()
         self.vocab_size, self.context_window_size = vocab_size, context_window_size
-        self.attention_width = (head_size + embed_size) // 2  # see training.throughput
         self.token_embedding_table = nn.Embedding(vocab_size, embed_size)
         self.position_embedding_table = nn.Embedding(context_window_size, embed_size)
         self.atten_head = Head(head_size, context_window_size, embed_size)
@@ -168,7 +167,6 @@ class MultiHeadedAttentionLM(nn.Module):
         super().__init__()
         head_size = embed_size // num_heads
         self.vocab_size, self.context_window_size = vocab_size, context_window_size
-        self.attention_width = num_heads * (head_size + embed_size) // 2  # see training.throughput
         self.token_embedding_table = nn.Embedding(vocab_size, embed_size)
         self.position_embedding_table = nn.Embedding(context_window_size, embed_size)
         self.mh_attention = MultiHeadAttention(context_window_size, num_heads, head_size, embed_size)

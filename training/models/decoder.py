@@ -179,7 +179,6 @@ class Decoder(nn.Module):
         super().__init__()
         self.config = config
         self.vocab_size, self.context_window_size = config.vocab_size, config.context_window_size
-        self.attention_width = config.num_layers * config.num_heads * config.head_size  # see training.throughput
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.num_layers))
         self.norm = RMSNorm(config.hidden_size, config.norm_eps)

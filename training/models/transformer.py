@@ -77,7 +77,6 @@ class TransformerLM(nn.Module):
     ) -> None:
         super().__init__()
         self.vocab_size, self.context_window_size = vocab_size, context_window_size
-        self.attention_width = n_layers * num_heads * (embed_size // num_heads + embed_size) // 2
         self.token_embedding_table = nn.Embedding(vocab_size, embed_size)
         self.position_embedding_table = nn.Embedding(context_window_size, embed_size)
         self.blocks = nn.Sequential(
