@@ -5,6 +5,8 @@ or AdamW for all. The schedule is warm-up, stable, decay: the stable part has no
 be lengthened and decayed whenever its time is up (Hu et al., MiniCPM, 2024).
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,8 +42,54 @@ class OptimizerConfig:
     """Share of all steps, at the end, over which the learning rate falls to 0; 0: constant to the end."""
 
 
-def build(config: OptimizerConfig, model: nn.Module) -> list[torch.optim.Optimizer]:
-    """The optimizers of a model, each parameter in exactly one."""
+class Muon(torch.optim.Muon):
+    """PyTorch's Muon (Jordan et al., 2024), which orthogonalizes in the type that the run computes in.
+
+    Its own bfloat16 is imitated by processors without it: ten seconds a step for a model of 8.6M parameters.
+    """
+
+    def __init__(
+        self, matrices: Sequence[Tensor], precision: torch.dtype, *, lr: float, momentum: float, weight_decay: float
+    ) -> None:
+        super().__init__(list(matrices), lr=lr, momentum=momentum, weight_decay=weight_decay)
+        self._precision = precision
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Move each matrix that has a gradient."""
+        for group in self.param_groups:
+            rate, momentum = group["lr"], group["momentum"]
+            for matrix in group["params"]:
+                if matrix.grad is None:
+                    continue
+                state = self.state[matrix]
+                if "momentum_buffer" not in state:
+                    state["momentum_buffer"] = torch.zeros_like(matrix.grad)
+                average = state["momentum_buffer"].lerp_(matrix.grad, 1 - momentum)
+                wanted = matrix.grad.lerp(average, momentum).to(self._precision)
+                update = orthogonalized(wanted, group["ns_coefficients"], group["ns_steps"], group["eps"])
+                matrix.mul_(1 - rate * group["weight_decay"])
+                matrix.add_(update, alpha=-rate * math.sqrt(max(1.0, matrix.size(0) / matrix.size(1))))
+
+
+def orthogonalized(matrix: Tensor, coefficients: tuple[float, float, float], steps: int, least: float) -> Tensor:
+    """The nearest matrix (N, M) with singular values of about 1, by the quintic Newton-Schulz iteration.
+
+    `least` is what the norm is taken for at the least.
+    """
+    linear, cubic, quintic = coefficients
+    wide = matrix.T if matrix.size(0) > matrix.size(1) else matrix
+    wide = wide / wide.norm().clamp(min=least)
+    for _ in range(steps):
+        gram = wide @ wide.T
+        wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=cubic, alpha=quintic), wide, beta=linear)
+    return wide.T if matrix.size(0) > matrix.size(1) else wide
+
+
+def build(
+    config: OptimizerConfig, model: nn.Module, precision: torch.dtype = torch.float32
+) -> list[torch.optim.Optimizer]:
+    """The optimizers of a model that is trained in this precision, each parameter in exactly one."""
     matrices, others, vectors = [], [], []
     for name, parameter in model.named_parameters():
         if parameter.ndim < 2:
@@ -64,8 +112,9 @@ def build(config: OptimizerConfig, model: nn.Module) -> list[torch.optim.Optimiz
     ]
     if matrices:
         optimizers.append(
-            torch.optim.Muon(
+            Muon(
                 matrices,
+                precision,
                 lr=config.matrix_learning_rate,
                 momentum=config.momentum,
                 weight_decay=config.weight_decay,

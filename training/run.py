@@ -106,7 +106,7 @@ def train(settings: RunConfig, prepared: Dataset, group: Processes, pace: Pace |
         marked = settings.batches.fim_rate > 0 and settings.batches.fim_marked
         checkpoint.save_configuration(folder, settings.model_kind, settings.model, prepared.tokenizer, marked)
         _announce(settings, prepared, model, compute, pace or throughput.measure(settings, compute))
-    progress, stopped = loop.train(settings.loop, _training(settings, prepared, model), compute)
+    progress, stopped = loop.train(settings.loop, _training(settings, prepared, model, compute), compute)
     if not group.is_first:
         return door.STOPPED if stopped else 0
     provenance.write(folder, settings.as_dict(), prepared, model, compute, progress)
@@ -125,13 +125,13 @@ def _prepare(settings: RunConfig) -> Dataset:
     return dataset.prepare(settings.corpus, settings.tokenizer, Path(settings.run.data))
 
 
-def _training(settings: RunConfig, prepared: Dataset, model: torch.nn.Module) -> Training:
+def _training(settings: RunConfig, prepared: Dataset, model: torch.nn.Module, compute: Compute) -> Training:
     """What the loop needs of the settings, built."""
     batches, digests = settings.batches, {split: file.digest for split, file in prepared.splits.items()}
     return Training(
         folder=Path(settings.run.folder),
         model=model,
-        optimizers=optimizer.build(settings.optimizer, model),
+        optimizers=optimizer.build(settings.optimizer, model, compute.precision),
         schedule=settings.optimizer,
         batches=TrainingBatches(batches, prepared.splits["train"], prepared.tokenizer, settings.run.seed),
         evaluation=Evaluation(

@@ -52,7 +52,7 @@ def measure(settings: RunConfig, compute: Compute) -> Pace:
     """Time steps of a model with these settings on random tokens: of one token, then of ever more windows until the
     difference tells. The model is thrown away; its vocabulary's size has to be set."""
     model = MODELS[settings.model_kind][0](settings.model).to(compute.device)
-    optimizers = optimizer.build(settings.optimizer, model)
+    optimizers = optimizer.build(settings.optimizer, model, compute.precision)
     alone = dataclasses.replace(compute, processes=Processes())
 
     def seconds(rows: int, length: int) -> float:

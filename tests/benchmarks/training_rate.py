@@ -57,7 +57,7 @@ def measure(settings: config.RunConfig, steps: int) -> dict[str, float]:
         torch.set_num_threads(settings.loop.threads)
     torch.manual_seed(settings.run.seed)
     model = MODELS[settings.model_kind][0](settings.model).to(compute.device)
-    optimizers = optimizer.build(settings.optimizer, model)
+    optimizers = optimizer.build(settings.optimizer, model, compute.precision)
     forward = devices.compiled(model) if settings.loop.compile else model
     batches = settings.batches
     tokens = torch.randint(settings.model.vocab_size, (batches.batch_size, batches.sequence_length + 1))
