@@ -6,7 +6,7 @@ TORCH_VERSION := 2.13.0
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test format train clean
+.PHONY: help demo quick test format train fit clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,11 @@ format: .venv/ready  ## mend formatting and what lint can mend
 
 train: .venv/ready  ## train a model with the config for this machine (hours; resumes where it was stopped)
 	$(BIN)/python -m training.run
+
+fit: .venv/ready  ## fit a new model's memory gate, then how its suggestions are judged: make fit MODEL=… CODE="… …"
+	@test -d "$(MODEL)" -a -n "$(CODE)" || { echo 'error: expected MODEL=CHECKPOINT and CODE="FOLDER …"' >&2; exit 2; }
+	$(BIN)/python tests/benchmarks/fit_memory.py $(CODE) --model "$(MODEL)" --write
+	$(BIN)/python tests/benchmarks/fit_judgement.py $(CODE) --model "$(MODEL)" --write
 
 clean:  ## remove the environment and caches; runs/ stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage build dist *.egg-info
