@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -72,7 +74,7 @@ def test_the_estimate_comes_first(
     monkeypatch.setattr(throughput, "measure", lambda *_: throughput.Pace(token=0.01, step=1.0))
     monkeypatch.setattr(run, "_prepare", lambda _: (_ for _ in ()).throw(InputError("no corpus")))
     assert run.main(tiny_arguments(tmp_path)) == door.FAILED
-    assert "estimate: about 3 minutes if nothing" in capsys.readouterr().out  # 30 steps of 1 s, 15,360 tokens
+    assert "estimate: about 3 minutes on this machine" in capsys.readouterr().out  # 30 steps of 1 s, 15,360 tokens
 
 
 def test_tensorboard_has_the_same_numbers(tmp_path: Path, tiny_arguments: Arguments) -> None:
@@ -191,10 +193,96 @@ def test_other_settings_are_no_resumption(
     assert "another run.folder" in message
 
 
-def test_a_damaged_state_is_named(
-    tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ("optimizer.learning_rate=1e-5", "optimizer.learning_rate was 0.003, is 1e-05"),
+        ("model.num_layers=1", "model.num_layers was 2, is 1"),
+        ("run.seed=7", "seed was 305, is 7"),
+        ("batches.micro_batch_size=3", "batch_size = 8 cannot be shared out over 1 process(es) in micro-batches of 3"),
+    ],
+)
+def test_what_can_not_go_on_is_refused_before_the_corpus_is_prepared(
+    tiny_run: Path,
+    tiny_arguments: Arguments,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    found: str,
 ) -> None:
-    (tmp_path / "resume.safetensors").write_bytes(b"\x00" * 100)
+    monkeypatch.setattr(run, "_prepare", lambda _: pytest.fail("prepared"))
+    assert run.main(tiny_arguments(tiny_run, setting)) == door.FAILED
+    assert found in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("setting", ["corpus.limit=20", "tokenizer.vocab_size=500", "optimizer.learning_rate=1e-5"])
+def test_a_refused_run_changes_nothing_in_the_folder(
+    tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str], setting: str
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(tiny_run, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert run.main(tiny_arguments(folder, setting, f"run.data={tmp_path / 'data'}")) == door.FAILED
+    assert "other settings" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_run_says_where_it_goes_on_and_when_nothing_is_left(
+    tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(tiny_run, tmp_path / "run")
+    assert run.main(tiny_arguments(tmp_path / "run")) == 0
+    assert "which is at step 30 already: raise loop.steps" in capsys.readouterr().out
+    assert run.main(tiny_arguments(tmp_path / "run", "loop.steps=32")) == 0
+    assert "; from step 30 on; Ctrl+C" in capsys.readouterr().out
+
+
+def test_a_stop_in_the_last_step_is_the_end(
+    tmp_path: Path, tiny_arguments: Arguments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, updates = loop.update, []
+
+    def stopped_in_the_second(*arguments: Any) -> Any:
+        updates.append(arguments)
+        if len(updates) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(*arguments)
+
+    monkeypatch.setattr(loop, "update", stopped_in_the_second)
+    monkeypatch.setattr(throughput, "measure", lambda *_: throughput.Pace(0.0, 0.0))
+    assert run.main(tiny_arguments(tmp_path, "loop.steps=2")) == 0
+    assert (tmp_path / "model.onnx").exists()
+
+
+DAMAGES: dict[str, Callable[[dict[str, torch.Tensor], dict[str, str]], object]] = {
+    "no count": lambda _, about: about.update(progress='{"step": "x"}'),
+    "half a step": lambda _, about: about.update(progress='{"step": 1.5}'),
+    "before the start": lambda _, about: about.update(progress='{"step": -5}'),
+    "without end": lambda _, about: about.update(progress='{"step": 1e400}'),
+    "a list": lambda _, about: about.update(progress="[1]"),
+    "settings in a list": lambda _, about: about.update(settings="[1]"),
+    "no settings": lambda _, about: about.update(settings="null"),
+    "nothing about it": lambda _, about: about.clear(),
+    "a weight missing": lambda tensors, _: tensors.pop("model.norm.weight"),
+}
+
+
+@pytest.mark.parametrize("damage", [None, *DAMAGES])
+def test_a_damaged_state_is_named(
+    tmp_path: Path,
+    tiny_run: Path,
+    tiny_arguments: Arguments,
+    capsys: pytest.CaptureFixture[str],
+    damage: str | None,
+) -> None:
+    path = tmp_path / resume.STATE
+    if damage is None:
+        path.write_bytes(b"\x00" * 100)
+    else:
+        with safetensors.safe_open(tiny_run / resume.STATE, framework="pt") as file:
+            about, tensors = dict(file.metadata()), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        DAMAGES[damage](tensors, about)
+        safetensors.torch.save_file(tensors, path, metadata=about)
     assert run.main(tiny_arguments(tmp_path)) == door.FAILED
     assert "resume.safetensors: not readable" in capsys.readouterr().err
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from training import config, devices, resume, throughput
+from training import config, devices, throughput
 from training.models import MODELS
 from training.processes import Processes
 from training.throughput import Pace
@@ -59,13 +59,3 @@ def test_no_model_takes_no_time(tmp_path: Path) -> None:
         settings = config.with_vocabulary(config.load(f"{rung}-cpu", [f"run.folder={tmp_path}"]), 1000)
         pace = throughput.measure(settings, devices.open_compute("cpu", "float32", Processes()))
         assert pace.seconds(settings, 1) > 0, rung
-
-
-def test_a_folder_without_a_state_has_nothing_done(tmp_path: Path) -> None:
-    assert resume.steps_done(tmp_path) == 0
-    (tmp_path / resume.STATE).write_bytes(b"half a file")
-    assert resume.steps_done(tmp_path) == 0
-
-
-def test_what_is_done_is_not_counted_again(tiny_run: Path) -> None:
-    assert resume.steps_done(tiny_run) == 30

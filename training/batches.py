@@ -201,19 +201,25 @@ def _epoch_order(seed: int, epoch: int, windows: int, sequence_length: int) -> t
     return int(rng.integers(sequence_length)), rng.permutation(windows)
 
 
+def shared_out(config: BatchConfig, processes: Processes) -> tuple[int, int]:
+    """The rows of a batch that each process has, and those of its micro-batches; InputError where that is no whole
+    number."""
+    share = config.batch_size // processes.count
+    micro = min(config.micro_batch_size, share)
+    if not share or share * processes.count != config.batch_size or share % micro:
+        raise InputError(
+            f"batches.batch_size = {config.batch_size} cannot be shared out over {processes.count} process(es) "
+            f"in micro-batches of {config.micro_batch_size}: make it a multiple"
+        )
+    return share, micro
+
+
 @contextmanager
 def prefetched(
     batches: TrainingBatches, processes: Processes, first_step: int, steps: int
 ) -> Iterator[Iterator[tuple[int, list[tuple[Tensor, Tensor]]]]]:
     """This process's micro-batches of the steps first_step … steps − 1, one made while its forerunner is computed."""
-    config = batches.config
-    share = config.batch_size // processes.count
-    micro = min(config.micro_batch_size, share)
-    if share * processes.count != config.batch_size or share % micro:
-        raise InputError(
-            f"batches.batch_size = {config.batch_size} cannot be shared out over {processes.count} processes "
-            f"in micro-batches of {micro}: make it a multiple"
-        )
+    share, micro = shared_out(batches.config, processes)
 
     def make(step: int) -> list[tuple[Tensor, Tensor]]:
         starts = range(processes.rank * share, (processes.rank + 1) * share, micro)

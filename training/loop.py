@@ -21,7 +21,7 @@ from training.errors import InputError
 from training.evaluation import Evaluation, evaluate
 from training.models.language_model import IGNORED_TARGET
 from training.optimizer import OptimizerConfig
-from training.ranges import Count, Natural, NotNegative
+from training.ranges import Count, NotNegative, Threads
 from training.resume import Progress
 
 WEIGHTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -43,7 +43,7 @@ class LoopConfig:
     """Minutes between checkpoints; one more is made at the end."""
     device: DeviceChoice = "auto"
     """"auto" (CUDA where there is one), "cpu", "cuda"."""
-    threads: Natural = 0
+    threads: Threads = 0
     """Processor threads to compute with; 0: as many as there are cores."""
     precision: PrecisionChoice = "auto"
     """"auto" (bfloat16 where the device computes in it), "bfloat16", "float32"."""
@@ -101,7 +101,7 @@ def train(config: LoopConfig, training: Training, compute: Compute) -> tuple[Pro
             record.bar.update()
             if is_last or progress.step % config.evaluate_every == 0:
                 record.evaluate()
-            stopped = processes.any(stop.is_set, compute.device)
+            stopped = processes.any(stop.is_set, compute.device) and not is_last
             if stopped or is_last or now - saved >= 60 * config.checkpoint_minutes:
                 if processes.is_first:
                     resume.save(training.folder, model, optimizers, progress, training.settings)

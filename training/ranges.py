@@ -31,6 +31,7 @@ class Range:
 
 Count = Annotated[int, Range(1)]
 Natural = Annotated[int, Range(0)]
+Threads = Annotated[int, Range(0, 512)]
 Positive = Annotated[float, Range(0, with_lowest=False)]
 NotNegative = Annotated[float, Range(0)]
 Share = Annotated[float, Range(0, 1)]

@@ -24,6 +24,7 @@ STATE = "resume.safetensors"
 # What may change between the parts of one run, beside its folders and the table [loop]: how a step is
 # computed, and when the learning rate falls. All else would make it another run.
 FREE_SETTINGS = ("batches.micro_batch_size", "optimizer.decay_share")
+KNOWN_LATE = ("data", "model.vocab_size")  # once the corpus is prepared
 
 
 @dataclass
@@ -36,13 +37,16 @@ class Progress:
     sessions: int = 1
 
 
-def settings_of(config: dict[str, Any], data: dict[str, str]) -> dict[str, Any]:
-    """What must stay the same for a run to go on: seed, model, batches, optimizer, and the token files' digests.
+def settings_of(config: dict[str, Any], data: dict[str, str] | None = None) -> dict[str, Any]:
+    """What must stay the same for a run to go on: seed, model, batches, optimizer, and the token files' digests, as far
+    as they are known: before the corpus is prepared there are none, nor may there be a vocabulary's size.
 
     Corpus and tokenizer settings are left out: the digests say what came of them.
     """
-    kept = {table: config[table] for table in ("model", "batches", "optimizer")}
-    return {"seed": config["run"]["seed"], **kept, "data": data}
+    kept = {table: dict(config[table]) for table in ("model", "batches", "optimizer")}
+    if not kept["model"].get("vocab_size"):
+        kept["model"].pop("vocab_size", None)
+    return {"seed": config["run"]["seed"], **kept, **({"data": data} if data else {})}
 
 
 def save(
@@ -60,21 +64,10 @@ def save(
     write_atomically(folder / STATE, lambda path: save_file(on_cpu, path, metadata=about))
 
 
-def steps_done(folder: Path) -> int:
-    """How many steps the state in a folder has behind it; 0 where there is none, or none that `load` would take."""
-    try:
-        with safe_open(folder / STATE, framework="pt") as file:
-            return int(json.loads(file.metadata()["progress"])["step"])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
-        return 0
+def check(folder: Path, settings: dict[str, Any]) -> Progress | None:
+    """How far the run in a folder is; None where none was saved. Nothing is changed.
 
-
-def load(
-    folder: Path, model: nn.Module, optimizers: list[torch.optim.Optimizer], settings: dict[str, Any]
-) -> Progress | None:
-    """Put a saved state back into model and optimizers; None where the folder has none.
-
-    Raises InputError where the file is damaged or the settings are those of another run.
+    Raises InputError where the state is damaged or its settings are others than these, as far as they are given.
     """
     path = folder / STATE
     if not path.exists():
@@ -82,18 +75,37 @@ def load(
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
-        progress = Progress(**json.loads(about["progress"]))
-        before = json.loads(about["settings"])
+        progress, before = Progress(**json.loads(about["progress"])), json.loads(about["settings"])
+        if type(progress.step) is not int or progress.step < 0 or not isinstance(before, dict):
+            raise ValueError("no count of steps, or no settings")
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not readable ({error}); delete {folder} to start the run anew") from None
-    changed = _differences(before, json.loads(json.dumps(settings)))
+        raise InputError(_damaged(folder, error)) from None
+    given = json.loads(json.dumps(settings))
+    changed = _differences(before, given)
     if changed:
         raise InputError(
             f"{folder} holds a run with other settings: {'; '.join(changed)}. "
             "Choose another run.folder, or give the same settings to go on with it"
         )
+    return progress
+
+
+def load(
+    folder: Path, model: nn.Module, optimizers: list[torch.optim.Optimizer], settings: dict[str, Any]
+) -> Progress | None:
+    """Put a saved state back into model and optimizers; None where the folder has none. Raises as `check` does."""
+    progress = check(folder, settings)
+    if progress is None:
+        return None
     parameters = dict(model.named_parameters())
+    try:
+        with safe_open(folder / STATE, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+    except (SafetensorError, OSError) as error:
+        raise InputError(_damaged(folder, error)) from None
+    missing = {f"model.{name}" for name in parameters} - tensors.keys()
+    if missing:
+        raise InputError(_damaged(folder, f"without {min(missing)}"))
     state = {}
     with torch.no_grad():
         for name, tensor in tensors.items():
@@ -106,12 +118,19 @@ def load(
     return progress
 
 
+def _damaged(folder: Path, why: object) -> str:
+    return f"{folder / STATE}: not readable ({why}); delete {folder} to start the run anew"
+
+
 def _differences(before: dict[str, Any], now: dict[str, Any], path: str = "") -> list[str]:
     changed = []
     for key in sorted(before.keys() | now.keys()):
         here = f"{path}{key}"
         old, new = before.get(key), now.get(key)
-        if here in FREE_SETTINGS or old == new:
+        if here in FREE_SETTINGS or old == new or (here in KNOWN_LATE and key not in now):
+            continue
+        if here == "data":
+            changed.append("corpus or tokenizer, which came to other tokens")
             continue
         if isinstance(old, dict) and isinstance(new, dict):
             changed += _differences(old, new, f"{here}.")

@@ -10,6 +10,7 @@ from training import door  # isort: split
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -27,7 +28,7 @@ from training import (
     throughput,
     tokenizer,
 )
-from training.batches import TrainingBatches
+from training.batches import TrainingBatches, shared_out
 from training.config import RunConfig
 from training.dataset import Dataset
 from training.devices import Compute
@@ -75,12 +76,14 @@ def main(arguments: list[str] | None = None) -> int:
 def run(settings: RunConfig, group: Processes) -> int:
     """Prepare the corpus, train, and leave a checkpoint; returns the exit code."""
     folder = Path(settings.run.folder)
+    shared_out(settings.batches, group)  # refused before minutes are spent on the corpus, if at all
     pace = None
     if group.is_first:
         supposed = config.with_vocabulary(settings, settings.model.vocab_size or _likely_size(settings))
+        progress = resume.check(folder, resume.settings_of(settings.as_dict()))
         pace = throughput.measure(supposed, _compute(settings, group))
-        seconds = pace.seconds(supposed, group.count, resume.steps_done(folder))
-        print(f"estimate: {_duration(seconds)} if nothing else runs here, once the corpus is prepared")
+        seconds = pace.seconds(supposed, group.count, progress.step if progress else 0)
+        print(f"estimate: {_duration(seconds)} on this machine as it is now, once the corpus is prepared")
         prepared = _prepare(settings)
     group.wait()
     if not group.is_first:
@@ -101,11 +104,13 @@ def train(settings: RunConfig, prepared: Dataset, group: Processes, pace: Pace |
     model = model_class(settings.model).to(compute.device)
     if settings.run.start_from:
         checkpoint.copy_weights(Path(settings.run.start_from), model, settings.model)
+    before = resume.check(folder, _kept(settings, prepared))  # ahead of all that is written there
+    done = before.step if before else 0
     if group.is_first:
         folder.mkdir(parents=True, exist_ok=True)
         marked = settings.batches.fim_rate > 0 and settings.batches.fim_marked
         checkpoint.save_configuration(folder, settings.model_kind, settings.model, prepared.tokenizer, marked)
-        _announce(settings, prepared, model, compute, pace or throughput.measure(settings, compute))
+        _announce(settings, prepared, model, compute, done, pace or throughput.measure(settings, compute))
     progress, stopped = loop.train(settings.loop, _training(settings, prepared, model, compute), compute)
     if not group.is_first:
         return door.STOPPED if stopped else 0
@@ -127,7 +132,7 @@ def _prepare(settings: RunConfig) -> Dataset:
 
 def _training(settings: RunConfig, prepared: Dataset, model: torch.nn.Module, compute: Compute) -> Training:
     """What the loop needs of the settings, built."""
-    batches, digests = settings.batches, {split: file.digest for split, file in prepared.splits.items()}
+    batches = settings.batches
     return Training(
         folder=Path(settings.run.folder),
         model=model,
@@ -137,8 +142,13 @@ def _training(settings: RunConfig, prepared: Dataset, model: torch.nn.Module, co
         evaluation=Evaluation(
             prepared, batches.sequence_length, settings.loop.evaluation_rows, batches.micro_batch_size
         ),
-        settings=resume.settings_of(settings.as_dict(), digests),
+        settings=_kept(settings, prepared),
     )
+
+
+def _kept(settings: RunConfig, prepared: Dataset) -> dict[str, Any]:
+    """What must stay the same for a run to go on."""
+    return resume.settings_of(settings.as_dict(), {split: file.digest for split, file in prepared.splits.items()})
 
 
 def _compute(settings: RunConfig, group: Processes) -> Compute:
@@ -148,7 +158,9 @@ def _compute(settings: RunConfig, group: Processes) -> Compute:
     return devices.open_compute(settings.loop.device, settings.loop.precision, group)
 
 
-def _announce(settings: RunConfig, prepared: Dataset, model: torch.nn.Module, compute: Compute, pace: Pace) -> None:
+def _announce(
+    settings: RunConfig, prepared: Dataset, model: torch.nn.Module, compute: Compute, done: int, pace: Pace
+) -> None:
     """Say what will happen and how long it will take."""
     count = compute.processes.count
     length = settings.batches.sequence_length
@@ -157,7 +169,7 @@ def _announce(settings: RunConfig, prepared: Dataset, model: torch.nn.Module, co
     available = len(prepared.splits["train"].tokens)
     windows = [(len(split.tokens) - 1) // length for split in prepared.splits.values()]
     looked_at = sum(min(settings.loop.evaluation_rows, there) for there in windows)
-    seconds = pace.seconds(settings, count, resume.steps_done(Path(settings.run.folder)), looked_at)
+    seconds = pace.seconds(settings, count, done, looked_at)
     print(f"model: {settings.model_kind}, {parameters:,} parameters, vocabulary {settings.model.vocab_size:,}")
     print(
         f"plan: {settings.loop.steps:,} steps of {settings.batches.batch_size} × {length} tokens = {tokens:,} tokens, "
@@ -165,9 +177,13 @@ def _announce(settings: RunConfig, prepared: Dataset, model: torch.nn.Module, co
     )
     print(
         f"on: {compute.device} in {str(compute.precision).removeprefix('torch.')}, {count} process(es), "
-        f"{torch.get_num_threads()} threads; {_duration(seconds)} if nothing else runs here"
+        f"{torch.get_num_threads()} threads; {_duration(seconds)} on this machine as it is now"
     )
-    print(f"into: {settings.run.folder}; Ctrl+C saves and stops, the same command goes on")
+    if done >= settings.loop.steps:
+        print(f"into: {settings.run.folder}, which is at step {done:,} already: raise loop.steps to train longer")
+    else:
+        start = f"from step {done:,} on; " if done else ""
+        print(f"into: {settings.run.folder}; {start}Ctrl+C saves and stops, the same command goes on")
 
 
 def _duration(seconds: float) -> str:
