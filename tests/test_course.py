@@ -74,8 +74,8 @@ def test_the_loss_is_estimated_on_both_splits_and_falls(corpus: course.Corpus) -
 def test_a_finished_run_is_collected_for_the_notebook(
     tiny_ladder_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert course.main([str(tiny_ladder_run), "--into", str(tmp_path)]) == 0
-    (found,) = course.results(tmp_path).values()
+    assert course.main([str(tiny_ladder_run), "--into", str(tmp_path / "new")]) == 0
+    (found,) = course.results(tmp_path / "new").values()
     assert found["name"] == "bigram"
     assert set(found["samples"]) == {"unconditional", *prompts.EXAMPLES}
     assert found["perplexity"] == {split: math.exp(found[split]) for split in ("train", "validation")}
@@ -87,6 +87,17 @@ def test_a_finished_run_is_collected_for_the_notebook(
     (unfinished / "provenance.json").write_text(json.dumps(about))
     assert course.main([str(unfinished), "--into", str(tmp_path)]) == 2
     assert "stopped at step 2 of 99" in capsys.readouterr().err
+
+
+def test_what_is_no_full_run_is_not_kept_as_one(
+    tiny_ladder_run: Path, tiny_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in course.RESULTS.iterdir()}
+    assert course.main([str(tiny_ladder_run)]) == 2
+    assert "expected a full run of the ladder, and " in capsys.readouterr().err
+    assert course.main([str(tiny_run)]) == 2
+    assert "found a decoder" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in course.RESULTS.iterdir()} == before
 
 
 @pytest.fixture

@@ -20,11 +20,12 @@ import torch
 from tokenizers import ByteLevelBPETokenizer
 from torch import Tensor
 
-from training import checkpoint, codebert, ladder, prompts, sample
+from training import checkpoint, codebert, config, ladder, prompts, sample
 from training.codebert import CodeBERTTokenizer
 from training.dataset import SPLITS
 from training.errors import InputError
 from training.files import write_text_atomically
+from training.format import PROVENANCE
 from training.models.language_model import LanguageModel
 
 RESULTS = Path(__file__).parent / "results"
@@ -173,6 +174,27 @@ def collect(folder: Path) -> dict[str, Any]:
     return {**rung, "perplexity": perplexities, "samples": samples}
 
 
+def expect_full(folder: Path) -> None:
+    """Raise InputError where a run is none of the full ladder's, with the course's sizes."""
+    about = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))["config"]
+    kind = about["model"]["kind"]
+    if kind not in ladder.STEPS:
+        raise InputError(f"{folder}: expected a run of {', '.join(ladder.STEPS)}; found a {kind}")
+    full = config.load(kind).as_dict()
+    for table, free in {
+        "model": "vocab_size",
+        "optimizer": "",
+        "batches": "micro_batch_size",
+        "tokenizer": "folder",
+    }.items():
+        for key in full[table].keys() - {free}:
+            if about[table].get(key) != full[table][key]:
+                found = f"{table}.{key} is {about[table].get(key)!r} instead of {full[table][key]!r}"
+                raise InputError(f"{folder}: expected a full run of the ladder, and {found}; keep others with --into")
+    if about["loop"]["steps"] < full["loop"]["steps"]:
+        raise InputError(f"{folder}: expected {full['loop']['steps']:,} steps, found {about['loop']['steps']:,}")
+
+
 def results(folder: Path = RESULTS) -> dict[str, dict[str, Any]]:
     """What was collected of full runs, by the names of the ladder's steps, in their order."""
     return {
@@ -189,7 +211,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--into", type=Path, default=RESULTS, help="default: training/results")
     options = parser.parse_args(arguments)
     try:
+        options.into.mkdir(parents=True, exist_ok=True)
         for folder in options.runs:
+            if options.into.resolve() == RESULTS:
+                expect_full(folder)
             shown = collect(folder)
             path = options.into / f"{shown['name']}.json"
             write_text_atomically(path, json.dumps(shown, indent=0) + "\n")

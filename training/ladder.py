@@ -122,7 +122,13 @@ def main(arguments: list[str] | None = None) -> int:
             if code:
                 return code
     try:
-        rungs = [read(step, options.runs / name) for step, name in zip(STEPS, configs, strict=True)]
+        there = [(step, options.runs / name) for step, name in zip(STEPS, configs, strict=True)]
+        missing = [str(folder) for _, folder in there if not folder.exists()]
+        if len(missing) == len(there):
+            raise InputError(f"expected runs in {options.runs}, found none; train them first, without --collect")
+        if missing:
+            print(f"left out, since not there: {', '.join(missing)}", file=sys.stderr)
+        rungs = [read(step, folder) for step, folder in there if folder.exists()]
         text = table(rungs)
         write_text_atomically(options.runs / TABLE, text)
         draw(rungs, options.runs / PICTURE)
