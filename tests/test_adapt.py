@@ -1,5 +1,6 @@
 """`python -m training.adapt`: a person's own code makes a model that the server takes, or nothing at all."""
 
+import os
 import shutil
 import sysconfig
 from argparse import Namespace
@@ -9,12 +10,14 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from small_models import small_tokenizer
 
 from lineahead.engine.open import load_engine
 from lineahead.memory import mixture
 from lineahead.suggest import judgement
-from training import adapt, checkpoint, door, format, loop, own_code
+from training import adapt, checkpoint, door, files, format, loop, own_code
 from training.corpus import packages
 from training.errors import InputError
 from training.models.bigram import BigramConfig, BigramLanguageModel
@@ -67,6 +70,34 @@ def test_own_code_is_split_by_file_and_general_code_is_beside_it(project: Path) 
     general = sum(len(one.text.encode()) for one in code.documents if one.source == "library")
     own = sum(len(one.text.encode()) for one in code.documents if (one.source, one.split) == ("own code", "train"))
     assert 0.25 * own <= general < 0.25 * own + 60_000
+
+
+@given(st.lists(st.integers(1, 60_000), min_size=2, max_size=60))
+def test_about_a_tenth_is_held_out_whatever_the_files(sizes: list[int]) -> None:
+    folder = Path("project")
+    files = {folder / f"{number}.py": size for number, size in enumerate(sizes)}
+    held_out = own_code._held_out(files, [folder])
+    held, wanted = sum(files[path] for path in held_out), max(sum(sizes) / 10, own_code.LEAST_HELD_OUT)
+    left = [size for path, size in files.items() if path not in held_out]
+    assert held_out
+    assert held >= min(own_code.LEAST_HELD_OUT, sum(sizes))
+    assert held <= 2 * wanted or held - files[held_out[-1]] < own_code.LEAST_HELD_OUT  # where all others are large
+    assert all(held + size / 2 > wanted for size in left)  # no file more would be nearer
+
+
+def test_files_whose_names_no_list_can_hold_are_learned_from(tmp_path: Path) -> None:
+    shutil.copy(Path(sysconfig.get_paths()["stdlib"]) / "tarfile.py", tmp_path / "plain.py")
+    names = [b"line\nbreak.py", b"a\xff.py"]
+    for name, source in zip(names, ("ast.py", "inspect.py"), strict=True):
+        shutil.copy(Path(sysconfig.get_paths()["stdlib"]) / source, tmp_path / os.fsdecode(name))
+    code = own_code.gather([tmp_path], general_share=0.0)
+    assert [path.name for path in code.held_out] == ["plain.py"]
+
+
+def test_two_do_not_write_one_model(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with files.alone(tmp_path / "into"):
+        assert adapt.main([str(project), "--into", str(tmp_path / "into")]) == door.FAILED
+    assert "another process is writing there" in capsys.readouterr().err
 
 
 def test_too_little_code_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,6 +187,9 @@ def test_a_stop_is_gone_on_from(
         patch.setattr(loop, "update", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
         assert adapt.main(arguments) == door.STOPPED
     assert "stopped; the same command goes on" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        patch.setattr(adapt, "_measure", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        assert adapt.main([*arguments, "--seed", "7"]) == door.STOPPED  # begins anew
     assert adapt.main(arguments) == 0
     assert (project / ".lineahead" / "model" / "model.onnx").exists()
     assert "nan" not in capsys.readouterr().out  # of places that were not asked for

@@ -227,6 +227,14 @@ def test_a_refused_run_changes_nothing_in_the_folder(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_two_runs_do_not_write_one_folder(
+    tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with files.alone(tmp_path):
+        assert run.main(tiny_arguments(tmp_path)) == door.FAILED
+    assert "another process is writing there" in capsys.readouterr().err
+
+
 def test_a_run_says_where_it_goes_on_and_when_nothing_is_left(
     tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
 ) -> None:

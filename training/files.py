@@ -1,9 +1,16 @@
-"""Files that are there whole or not at all, whatever happens while they are written."""
+"""Files that are there whole or not at all, whatever happens while they are written, and by one writer at a time."""
 
+import hashlib
 import os
 import re
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from training.errors import InputError
 
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")  # as libraries written in Rust put it, in exceptions of their own
 
@@ -42,3 +49,20 @@ def _sync_folder(folder: Path) -> None:
 def write_text_atomically(path: Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes of this machine that would write a folder out; raises InputError where one is at work."""
+    name = hashlib.blake2b(os.fsencode(folder.resolve()), digest_size=8).hexdigest()
+    lock = FileLock(Path(tempfile.gettempdir()) / f"lineahead-{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"{folder}: another process is writing there; wait for its end, or choose another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

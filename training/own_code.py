@@ -14,6 +14,7 @@ from training.errors import InputError
 from training.ignored import Ignored
 
 HELD_OUT_SHARE = 0.1  # of a person's code, in whole files
+LEAST_HELD_OUT = 5_000  # bytes: some two windows to measure on
 LEAST_BYTES = 20_000  # of code to learn from; for less the server's memory does as much
 GENERAL_MEASURED = 80_000  # bytes of the standard library that say what was forgotten
 GENERAL, OWN = "library", "own code"  # the sources of the documents
@@ -88,14 +89,23 @@ def _read(folder: Path, report: CorpusReport) -> Iterator[tuple[Path, str]]:
 
 
 def _held_out(sizes: dict[Path, int], folders: Sequence[Path]) -> list[Path]:
-    """Files of about HELD_OUT_SHARE of all bytes: those whose paths hash lowest, at least one."""
-    order = sorted(sizes, key=lambda path: position_of(_name(path, folders)))
-    wanted, chosen = HELD_OUT_SHARE * sum(sizes.values()), list[Path]()
-    for path in order:
-        if chosen and sum(sizes[one] for one in chosen) + sizes[path] / 2 > wanted:
-            break
-        chosen.append(path)
+    """Files of about HELD_OUT_SHARE of all bytes, and of LEAST_HELD_OUT bytes where one file more is enough for that:
+    those whose paths hash lowest, but for files that are too large."""
+    wanted = max(HELD_OUT_SHARE * sum(sizes.values()), LEAST_HELD_OUT)
+    chosen, held = [], 0
+    for path in sorted(filter(_can_be_listed, sizes), key=lambda path: position_of(_name(path, folders))):
+        if held + sizes[path] / 2 <= wanted:
+            chosen.append(path)
+            held += sizes[path]
+    others = [path for path in sizes if path not in chosen and _can_be_listed(path)]
+    if held < LEAST_HELD_OUT and others:
+        chosen.append(min(others, key=lambda path: sizes[path]))
     return chosen
+
+
+def _can_be_listed(path: Path) -> bool:
+    """Whether a line of a text file can name it: so the server's command is told what to measure."""
+    return str(path).isprintable()
 
 
 def _name(path: Path, folders: Iterable[Path]) -> str:

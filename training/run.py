@@ -9,6 +9,7 @@ from training import door  # isort: split
 
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from training import (
     dataset,
     devices,
     export,
+    files,
     loop,
     optimizer,
     processes,
@@ -54,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         settings = config.load(options.config or default, overrides)
         group = processes.join()
         try:
-            return run(settings, group)
+            with files.alone(Path(settings.run.folder)) if group.is_first else nullcontext():
+                return run(settings, group)
         finally:
             processes.leave(group)
     except InputError as error:
