@@ -41,8 +41,8 @@ class Cost:
     def __str__(self) -> str:
         change = 100 * (self.graph_bits / self.checkpoint_bits - 1)
         return (
-            f"{self.checkpoint_bits:.4f} bits per byte in float32, {self.graph_bits:.4f} as a graph ({change:+.2f} %); "
-            f"largest difference of a logit {self.difference:.2g}"
+            f"{self.checkpoint_bits:.4f} bits per byte in float32, {self.graph_bits:.4f} as a graph ({change:+.2f} %), "
+            f"of the code that it is checked on; largest difference of a logit {self.difference:.2g}"
         )
 
 
