@@ -1,10 +1,14 @@
 """The course's notebook runs from top to bottom, and its helpers are the course's."""
 
+import ast
 import inspect
 import json
 import math
 import shutil
+from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +16,7 @@ from tokenizers import ByteLevelBPETokenizer
 
 from training import codebert, course, ladder, prompts, run
 from training.errors import InputError
+from training.models import attention, bigram, transformer
 from training.models.bigram import BigramLanguageModel
 
 NOTEBOOK = Path(course.__file__).with_name("course.ipynb")
@@ -117,6 +122,25 @@ def test_the_notebook_keeps_outputs_and_no_path_of_a_machine() -> None:
     written = json.dumps(cells)
     assert "image/png" in written
     assert not [word for word in ("/root/", "/home/", "/work/", "/tmp/", "Traceback") if word in written]
+
+
+def shown_code() -> Iterator[tuple[str, str]]:
+    """The name of each thing whose code the notebook prints by `source(…)`, and what its cell printed."""
+    for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
+        calls = ast.walk(ast.parse("".join(cell["source"]))) if cell["cell_type"] == "code" else ()
+        for call in calls:
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "source":
+                printed = "".join(line for output in cell["outputs"] for line in output.get("text", ()))
+                yield from ((ast.unparse(argument), printed) for argument in call.args)
+
+
+def test_the_code_that_the_notebook_shows_is_today_s() -> None:
+    modules = {**vars(attention), **vars(bigram), **vars(transformer), "course": course}
+    shown = dict(shown_code())
+    assert {"BigramLanguageModel", "Head", "MultiHeadAttention", "TransformerLM", "course.train"} <= set(shown)
+    for name, printed in shown.items():
+        thing = attrgetter(name)(SimpleNamespace(**modules))
+        assert inspect.getsource(thing) in printed, f"{name} has changed: run the notebook again"
 
 
 @pytest.mark.slow
