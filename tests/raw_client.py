@@ -74,7 +74,7 @@ class RawClient:
     def wait(self, number: int) -> dict[str, Any]:
         """The answer to a request."""
         while True:
-            message = self._read()
+            message = self.read()
             if message.get("id") == number and "method" not in message:
                 return message
             self.heard.append(message)
@@ -84,7 +84,8 @@ class RawClient:
         while self.ask("lineahead/status", {})["result"]["state"] == "loading":
             pass
 
-    def _read(self) -> dict[str, Any]:
+    def read(self) -> dict[str, Any]:
+        """The next message. Raises EOFError where there is none."""
         assert self.process.stdout is not None
         length = 0
         while line := self.process.stdout.readline().strip():

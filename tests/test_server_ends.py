@@ -13,6 +13,8 @@ import psutil
 import pytest
 from raw_client import RawClient
 
+from lineahead.lsp.handlers import COMMANDS
+
 CPU_SECONDS = 2.0  # of the server's own, once its client is gone: wall time would depend on the machine's other work
 BACKLOG_SECONDS = 5.0  # the same, where hundreds of requests lie in its pipe: 1.2 on an idle machine, 2.7 on a busy one
 HANGS = 60.0
@@ -129,3 +131,56 @@ def test_it_is_gone_with_the_process_that_it_was_told_of(
         assert pipe is not None
         with contextlib.suppress(BrokenPipeError):
             pipe.close()
+
+
+PLACE = RawClient.place(URI, 4, 14)
+ARGUMENTS = {"lineahead.accepted": ["no name"], "lineahead.candidates": [URI, 4, 14], "lineahead.perplexity": [URI]}
+REQUESTS: list[tuple[str, object]] = [
+    *(
+        ("workspace/executeCommand", {"command": command, "arguments": ARGUMENTS.get(command, [])})
+        for command in COMMANDS
+    ),
+    ("textDocument/completion", PLACE),
+    ("textDocument/inlineCompletion", PLACE),
+    ("lineahead/status", {}),
+]
+
+
+@pytest.mark.parametrize(("method", "parameters"), REQUESTS, ids=[*COMMANDS, "list", "ghost text", "status"])
+def test_a_request_that_is_under_way_does_not_keep_it_from_shutting_down(method: str, parameters: object) -> None:
+    client = RawClient(options={"debounce": 1000, "memory": "off"})
+    client.wait_ready()
+    client.open(URI, CODE * 40)
+    asked = [client.request(method, parameters) for _ in range(3)]
+    answer = client.ask("shutdown", None)
+    assert (answer.get("error"), answer.get("result")) == (None, None)
+    client.tell("exit", None)
+    while len({message.get("id") for message in client.heard} & set(asked)) < len(asked):
+        client.heard.append(client.read())  # raises EOFError if one is left without an answer
+    assert client.kill(wait=True) == 0
+
+
+def waits_for_settings(client: RawClient) -> None:
+    client.wait_ready()
+    client.open(URI, CODE)
+    client.wait_ready()  # by now it has asked, too
+    assert [message for message in client.heard if message.get("method") == "workspace/configuration"]
+
+
+def loads(_client: RawClient) -> None:
+    """Nothing: it does so by itself."""
+
+
+def loads_another_model(client: RawClient) -> None:
+    client.wait_ready()
+    client.tell("workspace/didChangeConfiguration", {"settings": {"lineahead": {"model": "/nowhere"}}})
+
+
+@pytest.mark.parametrize("state", [waits_for_settings, loads, loads_another_model], ids=lambda state: state.__name__)
+def test_nor_does_what_was_begun_by_a_notification(state: Callable[[RawClient], None]) -> None:
+    client = RawClient(options={"memory": "off"}, able={"workspace": {"configuration": True}})
+    state(client)
+    answer = client.ask("shutdown", None)
+    assert (answer.get("error"), answer.get("result")) == (None, None)
+    client.tell("exit", None)
+    assert client.kill(wait=True) == 0

@@ -4,9 +4,8 @@ None of it is reported upstream yet, as far as a search of https://github.com/op
 part names the code that it stands in for, so that it can go when that has changed.
 """
 
-import asyncio
 import logging
-from functools import partial
+from collections.abc import ItemsView
 from typing import Any
 
 from lsprotocol import types
@@ -25,18 +24,28 @@ logger = logging.getLogger(__name__)
 TextDocument._apply_incremental_change = lines.change  # type: ignore[assignment,method-assign]
 
 
+class Futures(dict[Any, Any]):
+    """`lsp_shutdown` cancels futures while it goes through them, and each leaves with that: it goes through a copy."""
+
+    def items(self) -> ItemsView[Any, Any]:  # type: ignore[override]
+        """Those that are there now."""
+        return dict(self).items()
+
+
 class Protocol(LanguageServerProtocol):
     """`JsonRPCProtocol` leaves requests without an answer: those with wrong parameters, and those after `shutdown`.
 
     Its `_execute_handler` also keeps the future of each notification for ever: two to three kilobytes for each key.
     """
 
+    def __init__(self, server: Any, converter: Any) -> None:
+        super().__init__(server, converter)
+        self._request_futures = Futures()
+
     def _execute_handler(self, msg_id: Any, handler: Any, callback: Any, args: Any = None, kwargs: Any = None) -> None:
         super()._execute_handler(msg_id, handler, callback, args, kwargs)
         if future := self._request_futures.get(msg_id):
-            # Soon and not at once: `lsp_shutdown` cancels them while it goes through them.
-            forget = partial(asyncio.get_running_loop().call_soon, self._request_futures.pop, msg_id, None)
-            future.add_done_callback(lambda _: forget())
+            future.add_done_callback(lambda _: self._request_futures.pop(msg_id, None))
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """Messages as objects; parameters may be left out, as JSON-RPC allows."""
