@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from raw_client import RawClient
+from raw_client import SERVER, RawClient
 
 from lineahead.lsp.handlers import COMMANDS
 
@@ -184,3 +185,33 @@ def test_nor_does_what_was_begun_by_a_notification(state: Callable[[RawClient], 
     assert (answer.get("error"), answer.get("result")) == (None, None)
     client.tell("exit", None)
     assert client.kill(wait=True) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl+C", "SIGTERM"])
+@pytest.mark.parametrize("state", [idle, loading, perplexity], ids=lambda state: state.__name__)
+def test_one_signal_ends_it(state: Callable[[RawClient, Path], None], number: signal.Signals, tmp_path: Path) -> None:
+    errors = tmp_path / "errors"
+    client = RawClient("sh", "-c", f'exec "$@" 2>{errors}', "sh", *SERVER, options={"memory": "off"})
+    state(client, tmp_path)
+    client.process.send_signal(number)
+    assert client.kill(wait=True) == -number
+    assert errors.read_text() == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize("way", ["--tcp", "--ws"])
+def test_ctrl_c_ends_it_before_a_client_comes(way: str) -> None:
+    server = subprocess.Popen([*SERVER, way, "--port", "0"], stderr=subprocess.PIPE, text=True)
+    assert server.stderr is not None
+    assert "waiting on" in server.stderr.readline()
+    server.send_signal(signal.SIGINT)
+    assert not server.communicate(timeout=HANGS)[1]
+    assert server.returncode == -signal.SIGINT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+def test_ctrl_c_stays_ignored_where_it_was() -> None:
+    client = RawClient("sh", "-c", 'trap "" INT; exec "$@"', "sh", *SERVER)
+    client.process.send_signal(signal.SIGINT)
+    assert client.close() == 0
