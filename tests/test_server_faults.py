@@ -14,7 +14,10 @@ import psutil
 import pytest
 from raw_client import SERVER, RawClient
 
+from lineahead.lsp.handlers import COMMANDS
+
 WAIT_SECONDS = 60  # a guard against hanging: no test needs an idle machine
+INVALID_PARAMETERS = -32602
 URI = "file:///work.py"
 TEXT = "def main():\n    return 0\n\n\nif __na"
 LINE, COLUMN = 4, 7
@@ -77,9 +80,65 @@ def test_snooze_takes_minutes_or_its_default(server: RawClient, arguments: list[
     assert server.ask("lineahead/status", {})["result"]["state"] == "ready"
 
 
-@pytest.mark.parametrize("minutes", ["5", -1, True, [], {}])
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        None,
+        [],
+        ["file:///a%00b"],
+        [URI, -1, 0],
+        [URI, 0, -1],
+        [URI, 2**70, 0],
+        [URI, 0, 2**31],
+        [URI, float("inf"), 0],
+        [URI, None, 0],
+        [{}, [], {}, []],
+    ],
+    ids=repr,
+)
+def test_commands_refuse_arguments_that_they_cannot_use(
+    server: RawClient, command: str, arguments: list[object] | None
+) -> None:
+    answer = server.ask("workspace/executeCommand", {"command": command, "arguments": arguments})
+    assert "error" not in answer or answer["error"]["code"] == INVALID_PARAMETERS
+    server.ask("workspace/executeCommand", {"command": "lineahead.snooze", "arguments": [0]})
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [("candidates", [URI, -1, 0]), ("candidates", [URI, 0, 2**70]), ("candidates", None), ("perplexity", None)],
+)
+def test_it_says_what_is_wrong_with_arguments(server: RawClient, command: str, found: list[object] | None) -> None:
+    answer = server.ask("workspace/executeCommand", {"command": f"lineahead.{command}", "arguments": found})
+    assert answer["error"]["code"] == INVALID_PARAMETERS
+    assert "xpected" in answer["error"]["message"]
+    assert "data" not in answer["error"]  # which would be a traceback
+
+
+def test_what_is_wrong_with_notifications_is_a_line_each(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    client = RawClient(*SERVER, "--log-file", str(log), "--log-level", "warning")
+    lengths: tuple[object, ...] = ("abc", None, float("inf"), [], {})
+    for length in lengths:
+        client.tell("textDocument/didPartiallyAcceptCompletion", {"acceptedLength": length})
+    nameless: tuple[object, ...] = (5, "abc", {"a": 1}, [], None)  # which are items, but none of ours
+    for arguments in nameless:
+        item = {"command": {"arguments": arguments}}
+        client.tell("textDocument/didShowCompletion", {"item": item})
+        client.tell("textDocument/didPartiallyAcceptCompletion", {"item": item, "acceptedLength": -1})
+    assert client.close() == 0
+    lines = log.read_text().splitlines()
+    assert len(lines) == len(lengths)
+    assert all("JsonRpcInvalidParams" in line and "expected acceptedLength" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "minutes", ["5", -1, True, [], {}, 10**400, 1e308, float("nan")], ids=lambda each: f"{each!r:.9}"
+)
 def test_snooze_refuses_what_is_no_time(server: RawClient, minutes: object) -> None:
     answer = server.ask("workspace/executeCommand", {"command": "lineahead.snooze", "arguments": [minutes]})
+    assert answer["error"]["code"] == INVALID_PARAMETERS
     assert "expected minutes" in answer["error"]["message"]
     assert server.ask("lineahead/status", {})["result"]["state"] == "ready"
 

@@ -43,5 +43,5 @@ def accept(server: LineaheadServer, name: str) -> None:
 
 def name_in(params: Any) -> str:
     """The name of a suggestion in the item that a client sends back; "" where there is none."""
-    arguments = getattr(getattr(getattr(params, "item", None), "command", None), "arguments", None) or [""]
-    return str(arguments[0])
+    arguments = getattr(getattr(getattr(params, "item", None), "command", None), "arguments", None)
+    return str(arguments[0]) if isinstance(arguments, list) and arguments else ""

@@ -1,6 +1,5 @@
 """LSP ↔ policy: one function a method, and the table that registers them. Nothing else."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from lineahead.settings import Settings, camel_case
 from lineahead.suggest.policy import Suggestion
 
 SNOOZED_MINUTES = 5  # where the command names none, as from the command palette
+A_YEAR = 525_600  # minutes
 
 
 def initialize(server: LineaheadServer, params: types.InitializeParams) -> None:
@@ -143,7 +143,12 @@ def did_show_completion(server: LineaheadServer, params: Any) -> None:
 
 def did_partially_accept_completion(server: LineaheadServer, params: Any) -> None:
     """Count what was accepted by the word."""
-    server.statistics.accept(acceptance.name_in(params), int(getattr(params, "acceptedLength", 0)))
+    length = getattr(params, "acceptedLength", 0)
+    if type(length) is not int:
+        raise JsonRpcInvalidParams(
+            f"textDocument/didPartiallyAcceptCompletion: expected acceptedLength as a number, found {length!r}"
+        )
+    server.statistics.accept(acceptance.name_in(params), length)
 
 
 def accepted(server: LineaheadServer, name: str) -> None:
@@ -171,7 +176,10 @@ def statistics(server: LineaheadServer) -> str:
 async def candidates(server: LineaheadServer, uri: str, line: int, character: int) -> list[dict[str, object]]:
     """What would be suggested at a place of an open document, however unsure, each with its probability."""
     invoked = types.InlineCompletionContext(types.InlineCompletionTriggerKind.Invoked)
-    there = types.Position(line, character)
+    try:
+        there = types.Position(line, character)
+    except ValueError as error:
+        raise JsonRpcInvalidParams(f"lineahead.candidates: expected a position, found {line}:{character}") from error
     params = types.InlineCompletionParams(invoked, types.TextDocumentIdentifier(uri), there)
     return await server.candidates(params)
 
@@ -209,8 +217,8 @@ async def perplexity(server: LineaheadServer, uri: str) -> dict[str, object]:
 def snooze(server: LineaheadServer, *arguments: Any) -> None:  # pygls asks for each named argument, default or not
     """Be silent for so many minutes; 0 ends that."""
     minutes = arguments[0] if arguments and arguments[0] is not None else SNOOZED_MINUTES
-    if type(minutes) not in (int, float) or not 0 <= minutes < math.inf:
-        raise JsonRpcInvalidParams(f"lineahead.snooze: expected minutes, 0 or more, found {minutes!r}")
+    if type(minutes) not in (int, float) or not 0 <= minutes <= A_YEAR:
+        raise JsonRpcInvalidParams(f"lineahead.snooze: expected minutes, from 0 to {A_YEAR:,}, found {minutes!r}")
     server.snooze(minutes)
 
 

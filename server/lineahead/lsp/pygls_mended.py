@@ -5,13 +5,13 @@ part names the code that it stands in for, so that it can go when that has chang
 """
 
 import logging
-from collections.abc import ItemsView
+from collections.abc import Generator, ItemsView
 from typing import Any
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException, JsonRpcInvalidRequest
+from pygls.exceptions import FeatureNotificationError, JsonRpcException, JsonRpcInvalidRequest
 from pygls.lsp.server import LanguageServer
-from pygls.protocol import LanguageServerProtocol
+from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.workspace import TextDocument
 
 from lineahead.lsp import lines
@@ -46,6 +46,19 @@ class Protocol(LanguageServerProtocol):
         super()._execute_handler(msg_id, handler, callback, args, kwargs)
         if future := self._request_futures.get(msg_id):
             future.add_done_callback(lambda _: self._request_futures.pop(msg_id, None))
+
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> Generator[Any, Any, Any]:
+        """Run a command; one that came without arguments has none, which are counted as others are."""
+        params.arguments = params.arguments or []
+        return (yield from super().lsp_workspace__execute_command(params))
+
+    def _check_handler_result(self, future: Any) -> None:
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, JsonRpcException):  # which is no internal error
+            self._server._report_server_error(error, FeatureNotificationError)
+        else:
+            super()._check_handler_result(future)
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """Messages as objects; parameters may be left out, as JSON-RPC allows."""
