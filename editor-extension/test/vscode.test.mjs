@@ -138,6 +138,7 @@ describe("VS Code", { timeout: 900_000 }, () => {
     // VS Code may say that there are no suggestions, for as long as one looks: Enter is the person's all the same.
     const rows = code.page.locator(".suggest-widget.visible .monaco-list-row:visible"); // others wait there, unseen
     await until("no list", async () => !(await rows.count()));
+    await sleep(500); // VS Code still takes an Enter for the list, which it has hidden, until it has asked for another
     await code.press("Enter");
     await code.type("pass");
     await code.press("Escape");
@@ -263,7 +264,7 @@ describe("VS Code", { timeout: 900_000 }, () => {
     await code.menu("Statistics");
     const page = await code.webview("Why nothing was suggested");
     await page.locator("h2", { hasText: "Accepted, of what was shown" }).waitFor();
-    assert.match(await page.locator("body").textContent(), /1 of \d+/);
+    assert.match(await page.locator("body").textContent(), /[1-9]\d* of \d+/);
     await code.picture("statistics");
     await page.locator("a", { hasText: "Erase them" }).click();
     await code.webview("Nothing was suggested yet");
