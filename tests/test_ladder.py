@@ -242,8 +242,20 @@ def test_the_ladder_is_one_table_and_one_picture(tiny_ladder: Path, capsys: pyte
 
 def test_a_ladder_that_was_not_climbed_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ladder.main(["--runs", str(tmp_path), "--collect"]) == 2
-    assert "bigram-cpu: no finished run" in capsys.readouterr().err
+    assert f"expected runs in {tmp_path}, found none" in capsys.readouterr().err
     assert ladder.main(["--runs", str(tmp_path), "loop.nothing=1"]) == 2
+
+
+def test_the_table_has_the_steps_that_are_there(
+    tiny_ladder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("bigram-cpu", "transformer-cpu"):
+        shutil.copytree(tiny_ladder / name, tmp_path / name)
+    assert ladder.main(["--runs", str(tmp_path), "--collect"]) == 0
+    shown = capsys.readouterr()
+    assert [row.split(" | ")[0] for row in shown.out.splitlines()[2:4]] == ["| bigram", "| transformer"]
+    assert "left out, since not there: " in shown.err
+    assert str(tmp_path / "multi-head-cpu") in shown.err
 
 
 def test_a_step_that_was_stopped_is_not_in_the_table(

@@ -62,7 +62,7 @@ class TcpClient(RawClient):
         self.file.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
         self.file.flush()
 
-    def _read(self) -> dict[str, Any]:
+    def read(self) -> dict[str, Any]:
         length = 0
         while line := self.file.readline().strip():
             name, _, value = line.partition(b":")
