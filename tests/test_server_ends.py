@@ -17,9 +17,8 @@ from raw_client import SERVER, RawClient
 from lineahead.lsp.handlers import COMMANDS
 
 CPU_SECONDS = 5.0  # of the server's own, once its client is gone, on a slow core: 1.1 to 2.2 on a Zen 1
-BACKLOG_SECONDS = (
-    10.0  # the same, where hundreds of requests lie in its pipe: 1.2 on an idle machine, 2.7 on a busy one
-)
+# The same, where hundreds of requests lie in its pipe: 1.2 on an idle machine, 2.7 on a busy one.
+BACKLOG_SECONDS = 10.0
 HANGS = 60.0
 URI = "file:///ends.py"
 CODE = "import os\n\n\ndef join(folder, name):\n    return os.path.join(folder, name)\n\n\n"

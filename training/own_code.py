@@ -97,9 +97,9 @@ def _held_out(sizes: dict[Path, int], folders: Sequence[Path]) -> list[Path]:
         if held + sizes[path] / 2 <= wanted:
             chosen.append(path)
             held += sizes[path]
-    others = [path for path in sizes if path not in chosen and _can_be_listed(path)]
-    if held < LEAST_HELD_OUT and others:
-        chosen.append(min(others, key=lambda path: sizes[path]))
+    if held < LEAST_HELD_OUT:
+        others = [path for path in sizes if path not in chosen and _can_be_listed(path)]
+        chosen += sorted(others, key=lambda path: sizes[path])[:1]
     return chosen
 
 
