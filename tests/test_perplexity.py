@@ -81,12 +81,16 @@ def test_files_and_folders(tiny_run: Path, tmp_path: Path, capsys: pytest.Captur
     texts = {"a.py": "import os\n\nprint(os.getcwd())\n", "b.py": "x = 'ü'\n"}
     for name, text in texts.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    (tmp_path / "latin.py").write_bytes(b"x = '\xfc'\n")
+    (tmp_path / "latin.py").write_bytes(b"# coding: latin-1\nx = '\xfc'\n")
+    texts["latin.py"] = "# coding: latin-1\nx = 'ü'\n"
+    (tmp_path / "broken.py").write_bytes(b"x = '\xfc'\n")
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules" / "theirs.py").write_text("x = 1\n")
     (tmp_path / "empty.py").write_text("")
     assert perplexity.main([str(tiny_run), str(tmp_path), "--json"]) == 0
     captured = capsys.readouterr()
     shown = json.loads(captured.out)
-    assert "latin.py: not UTF-8" in captured.err
+    assert "broken.py: " in captured.err
     parts = [shown[str(tmp_path / name)] for name in texts]
     assert shown["all"]["tokens"] == sum(part["tokens"] for part in parts)
     assert (

@@ -26,11 +26,30 @@ def test_it_completes_a_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         ("{file}:0:1", "both numbers from 1"),
         ("{file}:4:1", "has 3 lines"),
         ("{file}:1:7", "has 5 characters"),
+        ("{binary}:1:1", "invalid"),
+        ("/dev/null:1:1", "regular file"),
     ],
 )
 def test_a_place_that_is_none(where: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "work.py"
     file.write_bytes(b"x = 1\r\ny = 2\n")
-    assert read_place(f"{file}:2:1").offset == 7
-    assert main([where.format(file=file)]) == 2
+    (binary := tmp_path / "binary.py").write_bytes(b"x = '\xfc'\n")
+    assert read_place(f"{file}:2:1").offset == 6
+    assert main([where.format(file=file, binary=binary)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_place_is_in_the_text_as_python_reads_it(tmp_path: Path) -> None:
+    for encoding, mark in (("utf-8", b"\xef\xbb\xbf"), ("latin-1", b"")):
+        (tmp_path / "a.py").write_bytes(mark + f"# coding: {encoding}\nname = 'ü' + x\n".encode(encoding))
+        assert read_place(f"{tmp_path}/a.py:2:14").line_before == "name = 'ü' + "
+
+
+def test_it_knows_the_repository_of_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "package").mkdir()
+    (tmp_path / "other" / "a.py").write_text("frobnicated = quuxly(alpha_beta, gamma_delta)\n" * 2)
+    (tmp_path / "package" / "b.py").write_text("frobnicated = quu\n")
+    assert main([f"{tmp_path}/package/b.py:1:18"]) == 0
+    assert "⟦xly(alpha_beta, gamma_delta)⟧" in capsys.readouterr().out

@@ -10,9 +10,11 @@ import pytest
 
 from lineahead.commands.evaluate import look_up, main, places_in
 from lineahead.commands.measures import MEASURES, Outcome, calibration_error, draw, interval
+from lineahead.commands.opened import learnable, learned
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
 from lineahead.memory.files import read_folders
 from lineahead.memory.memory import NO_MEMORY, ProjectMemory
+from lineahead.memory.mixture import DEFAULT
 from lineahead.place import Place
 from training.format import GATE, HASHES, JUDGEMENT
 
@@ -51,6 +53,36 @@ def test_places_may_be_in_some_files_alone(tmp_path: Path) -> None:
         (tmp_path / name).write_text(CODE)
     found = places_in(tmp_path, 20, False, random.Random(1), frozenset({tmp_path / "b.py"}))
     assert {place.path for _, place, _ in found} == {str(tmp_path / "b.py")}
+
+
+def test_what_is_measured_is_what_the_memory_would_learn_from(tmp_path: Path) -> None:
+    project = {
+        "a.py": CODE.encode(), "latin.py": b"# coding: latin-1\nname = '\xfc'\n", "package/b.py": CODE.encode(),
+        ".venv/pyvenv.cfg": b"", ".venv/lib/theirs.py": CODE.encode(), "node_modules/theirs.py": CODE.encode(),
+        ".gitignore": b"made/\n", "made/c.py": CODE.encode(), "credentials.py": CODE.encode(), "half.py": b"def (:\n",
+        "binary.py": b"x = '\xfc'\n",
+    }  # fmt: skip
+    for name, content in project.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "link.py").symlink_to(tmp_path / "a.py")
+    texts = learnable([tmp_path])
+    assert [str(path.relative_to(tmp_path)) for path in texts] == ["a.py", "latin.py", "package/b.py"]
+    assert texts[tmp_path / "latin.py"].endswith("'ü'\n")
+    memory = learned([tmp_path], DEFAULT, load_engine(BUNDLED_MODEL).vocabulary)
+    assert set(memory.names()) == set(map(str, texts))
+
+
+def test_a_file_is_measured_with_what_its_repository_knows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "package").mkdir()
+    for name in ("a.py", "package/b.py"):
+        (tmp_path / name).write_text(CODE)
+    saved = tmp_path / "outcomes.json"
+    assert main([str(tmp_path / "package" / "b.py"), "--places", "3", "--json", str(saved)]) == 0
+    outcomes = json.loads(saved.read_text())
+    assert {found["file"] for found in outcomes} == {str(tmp_path / "package" / "b.py")}
+    assert sum(found["exact"] for found in outcomes) >= 4, "the same text is in a.py"
 
 
 def test_the_measures() -> None:

@@ -27,6 +27,7 @@ from training.format import DOCUMENT_START
 from training.ranges import Count, Natural, argument
 
 WINDOWS_A_BATCH = 8
+MOST_BYTES = 10_000_000  # of a file
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,10 @@ def measure_splits(opened: Checkpoint, folder: Path, window: int, stride: int, t
 
 
 def measure_paths(opened: Checkpoint, paths: list[Path], window: int, stride: int) -> dict[str, Surprise]:
-    """Measure Python files, and all of them below folders, one by one; and "all" of them together."""
+    """Measure Python files, and all below folders but for what was downloaded or built, one by one, and "all" together.
+
+    What is no text is told and skipped. Raises InputError where nothing is left.
+    """
     files = [file for path in paths for file in _python_files(path)]
     if not files:
         raise InputError(f"no Python files in {', '.join(map(str, paths))}")
@@ -112,9 +116,9 @@ def measure_paths(opened: Checkpoint, paths: list[Path], window: int, stride: in
     results = {}
     for file in tqdm(files, unit="file"):
         try:
-            text = file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            print(f"skipped {file}: not UTF-8 ({error.reason})", file=sys.stderr)
+            text = format.read_source(file.resolve(), MOST_BYTES)  # a link that somebody names is meant
+        except (OSError, ValueError) as error:
+            print(f"skipped {file}: {error}", file=sys.stderr)
             continue
         token_ids = ([] if start is None else [start]) + opened.tokenizer.encode(text)
         if len(token_ids) > 1:
@@ -125,7 +129,7 @@ def measure_paths(opened: Checkpoint, paths: list[Path], window: int, stride: in
 def _python_files(path: Path) -> list[Path]:
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    return sorted(format.python_files(path)) if path.is_dir() else [path]
 
 
 def _together(parts: list[Surprise]) -> Surprise:

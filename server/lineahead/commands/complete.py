@@ -14,7 +14,9 @@ from lineahead.place import LINE, Place
 from lineahead.reasons import EXPLANATIONS
 from lineahead.settings import Settings
 from lineahead.suggest.policy import complete
+from training import format
 
+MOST_BYTES = 10_000_000  # of a file in which one place is completed
 DIM, RESET = "\x1b[2;3m", "\x1b[0m"
 
 
@@ -27,7 +29,7 @@ def read_place(where: str) -> Place:
     if not line.isdecimal() or not column.isdecimal() or int(line) < 1 or int(column) < 1:
         raise ValueError(f"expected FILE:LINE:COLUMN, both numbers from 1, found {where!r}")
     name = str(Path(name).resolve())
-    text = Path(name).read_bytes().decode("utf-8", errors="replace")
+    text = format.read_source(Path(name), MOST_BYTES)
     lines = [*LINE.findall(text), ""]
     if int(line) > len(lines):
         raise ValueError(f"{name} has {len(lines)} lines, found {where!r}")
@@ -50,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     colour = "NO_COLOR" not in os.environ and ("FORCE_COLOR" in os.environ or sys.stdout.isatty())
-    memory = learned([Path(place.path).parent], gate, engine.vocabulary)
+    memory = learned([Path(place.path)], gate, engine.vocabulary)
     began = time.perf_counter()
     answer = complete(place, Settings(), engine, memory=memory, judgement=judges)
     milliseconds = 1000 * (time.perf_counter() - began)

@@ -1,8 +1,9 @@
-"""How good the suggestions are on somebody's code: `lineahead evaluate FOLDER … [--places N] [--against lookup]`.
+"""How good the suggestions are on somebody's code: `lineahead evaluate PATH … [--places N] [--against lookup]`.
 
-Takes random places inside lines and at their starts, hides the rest of the line, and asks the policy in this process,
-each place seeing only the rest of its project: the file's own copy in the memory is left out. With --typing the text
-after the cursor's line is hidden too, as when one writes downwards. Intervals are of 95 %, by a bootstrap over files.
+Takes random places inside lines and at their starts, in the files that the server would learn from, hides the rest of
+the line, and asks the policy in this process, each place seeing only the rest of its project: the file's own copy in
+the memory is left out. With --typing the text after the cursor's line is hidden too, as when one writes downwards.
+Intervals are of 95 %, by a bootstrap over files.
 """
 
 import argparse
@@ -27,19 +28,19 @@ from lineahead.suggest.policy import Suggestion, complete
 
 
 def places_in(
-    folder: Path, count: int, typing: bool, choose: random.Random, only: frozenset[Path] | None = None
+    path: Path, count: int, typing: bool, choose: random.Random, only: frozenset[Path] | None = None
 ) -> list[tuple[str, Place, str]]:
-    """Random places of each kind in the Python files of a folder, with the rest of the line that was there.
+    """Random places of each kind in a Python file or those of a folder, with the rest of the line that was there.
 
     `only` names the files that count, where not all do.
     """
-    texts = learnable(path for path in sorted(folder.rglob("*.py")) if only is None or path in only)
+    texts = learnable([path], only)
     files = list(texts)
     found: list[tuple[str, Place, str]] = []
     tries = 0
     while files and len(found) < 2 * count and (tries := tries + 1) < 100 * count:
-        path, kind = choose.choice(files), KINDS[len(found) % 2]
-        lines = LINE.findall(texts[path])
+        file, kind = choose.choice(files), KINDS[len(found) % 2]
+        lines = LINE.findall(texts[file])
         number = choose.randrange(len(lines))
         line = lines[number].rstrip("\r\n")
         code = line.strip()
@@ -51,7 +52,7 @@ def places_in(
         ending = lines[number][len(line) :]
         text = before + line[:column] + ("" if typing else ending + after)
         if line[column:].strip():
-            found.append((kind, Place(text, len(before) + column, path=str(path)), line[column:].rstrip()))
+            found.append((kind, Place(text, len(before) + column, path=str(file)), line[column:].rstrip()))
     return found
 
 
@@ -92,14 +93,14 @@ def _outcome(
     )  # fmt: skip
 
 
-def evaluate(folders: list[Path], model: Path, options: argparse.Namespace, by: str = "project") -> list[Outcome]:
+def evaluate(paths: list[Path], model: Path, options: argparse.Namespace, by: str = "project") -> list[Outcome]:
     """Judge the same places, whatever model and memory; `by` may be "none", without memory, or "lookup"."""
     engine, gate, judges = open_model(model)
     outcomes: list[Outcome] = []
     settings = Settings(confidence=options.confidence)
-    for folder in folders:
-        known = learned([folder], gate, engine.vocabulary)
-        places = places_in(folder, options.places, options.typing, random.Random(options.seed), _only(options.only))
+    for path in paths:
+        known = learned([path], gate, engine.vocabulary)
+        places = places_in(path, options.places, options.typing, random.Random(options.seed), _only(options.only))
         for kind, place, truth in places:
             memory = known if by == "project" else NO_MEMORY
             outcomes.append(
@@ -107,7 +108,7 @@ def evaluate(folders: list[Path], model: Path, options: argparse.Namespace, by: 
                 if by == "lookup"
                 else judge(kind, place, truth, engine, memory, settings, judges)
             )
-            print(f"\r{folder.name}: {len(outcomes)}", end="", file=sys.stderr, flush=True)
+            print(f"\r{path.name}: {len(outcomes)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return outcomes
 
@@ -119,16 +120,16 @@ def _only(listed: Path | None) -> frozenset[Path] | None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
-    folders = [folder.resolve() for folder in options.folders]
+    paths = [path.resolve() for path in options.paths]  # a place knows its own file by its whole path
     try:
-        outcomes = evaluate(folders, options.model, options, options.memory)
+        outcomes = evaluate(paths, options.model, options, options.memory)
         others = None
         if options.against in ("none", "lookup"):
-            others = evaluate(folders, options.model, options, options.against)
+            others = evaluate(paths, options.model, options, options.against)
         elif options.against:
-            others = evaluate(folders, Path(options.against), options, options.memory)
+            others = evaluate(paths, Path(options.against), options, options.memory)
         if not outcomes:
-            print("error: expected Python files with code in the folders, found none", file=sys.stderr)
+            print("error: expected Python files with code, found none", file=sys.stderr)
             return 2
         print(table(outcomes))
         if others is not None:
@@ -152,8 +153,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lineahead evaluate", description=__doc__)
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
-    parser.add_argument("--places", type=int, default=100, help="of each kind in each folder (default: %(default)s)")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
+    parser.add_argument("--places", type=int, default=100, help="of each kind in each PATH (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--typing", action="store_true", help="hide the text after the cursor's line, too")
     parser.add_argument("--only", type=Path, metavar="FILE", help="a list of files, one a line: places in these alone")

@@ -106,10 +106,10 @@ class Typist:
 
 def parts(paths: list[Path], keys: int, choose: random.Random) -> Iterator[tuple[Path, str, int, int]]:
     """Random parts of Python files, of as many characters each as one types in some minutes."""
-    texts = learnable(file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.py"))))
+    texts = learnable(paths)
     files = list(texts)
     while files:
-        text = texts[file := choose.choice(files)].replace("\r\n", "\n")
+        text = texts[file := choose.choice(files)]
         start = text.rfind("\n", 0, choose.randrange(len(text))) + 1
         yield file, text, start, min(len(text), start + keys)
 
@@ -145,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         engine, gate, judges = open_model(options.model)
         paths = [path.resolve() for path in options.paths]  # a place knows its own file by its whole path
-        memory = learned([path if path.is_dir() else path.parent for path in paths], gate, engine.vocabulary)
+        memory = learned(paths, gate, engine.vocabulary)
         typist = Typist(engine, memory, replace(Settings(), confidence=options.confidence), judges, options.pace)
         done = Typed()
         for file, text, start, end in parts(paths, options.part, random.Random(options.seed)):

@@ -3,6 +3,7 @@
 import errno
 import logging
 import time
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -80,6 +81,24 @@ def read_files(paths: list[Path], folders: list[Path], memory: ProjectMemory) ->
         read_file(path, memory, next((folder for folder in folders if path.is_relative_to(folder)), None))
 
 
+def own_files(
+    folder: Path, exclude: tuple[str, ...] = (), missed: Callable[[OSError], object] = lambda error: None
+) -> Iterator[Path]:
+    """The Python files below a folder that are learned from: of its owner's code, and not ignored or excluded there.
+
+    What is not read is `missed`.
+    """
+    ignored = Ignored(folder, exclude)
+
+    def enters(path: Path) -> bool:
+        if ignored.is_out_of_reach(path):
+            missed(OSError(errno.ENAMETOOLONG, "too deep, or too long a name", str(path)))
+        return format.holds_own_code(path) and not ignored.ignores(path, is_folder=True)
+
+    paths = format.python_files(folder, enters, MOST_FOLDERS, missed)
+    return (path for path in paths if not ignored.ignores(path))
+
+
 def read_folders(folders: list[Path], memory: ProjectMemory, exclude: tuple[str, ...] = ()) -> list[str]:
     """Remember the files of all folders, but for what is ignored or excluded there; returns what is not read, in words.
 
@@ -93,21 +112,13 @@ def read_folders(folders: list[Path], memory: ProjectMemory, exclude: tuple[str,
             unread.append(error)
 
     for folder in folders:
-        ignored = Ignored(folder, exclude)
-
-        def enters(path: Path, ignored: Ignored = ignored) -> bool:
-            if ignored.is_out_of_reach(path):
-                missed(OSError(errno.ENAMETOOLONG, "too deep, or too long a name", str(path)))
-            return format.holds_own_code(path) and not ignored.ignores(path, is_folder=True)
-
-        paths = format.python_files(folder, enters, MOST_FOLDERS, missed)
+        paths = own_files(folder, exclude, missed)
         for path in islice(paths, MOST_FILES):
             if memory.is_full:
                 problems.append(f"{folder} has more code than is kept: some of its files are not learned from")
                 break
-            if not ignored.ignores(path):
-                read_file(path, memory, folder)
-                time.sleep(PAUSE)
+            read_file(path, memory, folder)
+            time.sleep(PAUSE)
         else:
             if next(paths, None):
                 problems.append(f"{folder} has more than {MOST_FILES:,} files: the others are not learned from")
