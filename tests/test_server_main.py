@@ -1,5 +1,6 @@
 """The command line, and what is said about models that cannot be opened."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -78,3 +79,35 @@ def test_the_command_line() -> None:
     )
     assert refused.returncode == 2
     assert "--log-file: expected a file that can be written" in refused.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize("entry", ["lineahead", "lineahead_server"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_ctrl_c_ends_a_command_while_it_is_imported(command: str, entry: str) -> None:
+    code = f"""
+import os, signal, sys
+from lineahead import __main__ as door
+sys.argv = ["lineahead", {command!r}]
+def importing(name):
+    os.kill(os.getpid(), signal.SIGINT)
+    raise SystemExit("still there")
+door.import_module = importing
+door.{entry}()
+"""
+    ended = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize(("command", "long"), [("evaluate", "--places"), ("replay", "--characters")])
+def test_ctrl_c_ends_a_command_that_computes(command: str, long: str, tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("def first(folder):\n    return [name for name in folder]\n" * 20)
+    begun = [sys.executable, "-m", "lineahead", command, str(tmp_path), long, "100000"]
+    with subprocess.Popen(begun, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stderr.read(1) == b"\r", "it says how far it is"
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    assert process.returncode == -signal.SIGINT
+    assert b"Traceback" not in told

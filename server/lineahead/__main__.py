@@ -1,6 +1,7 @@
 """The one door: `lineahead COMMAND …`. Each command is a module of its own, imported when it is asked for."""
 
 import argparse
+import signal
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -13,6 +14,29 @@ COMMANDS = {
     "log": "ask again what the setting `log` has saved, and say what is different",
     "demo": "complete sample files through the real server, and show it",
 }
+
+
+def lineahead() -> int:
+    """`lineahead` and `python -m lineahead`; returns the exit code."""
+    _end_at_ctrl_c()
+    return main()
+
+
+def lineahead_server() -> int:
+    """`lineahead-server`; returns the exit code."""
+    _end_at_ctrl_c()
+    return main(["serve", *sys.argv[1:]])
+
+
+def _end_at_ctrl_c() -> None:
+    """End at once, as by SIGTERM, from the first import on: no command leaves anything half done.
+
+    An exception would go through C code, which may take it for another, and asyncio would have the server wait for the
+    thread that reads, and so for the client's next message. Where SIGINT is ignored, as in a shell's background, it
+    stays ignored.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,4 +58,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(lineahead())

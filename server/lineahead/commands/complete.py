@@ -66,7 +66,3 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{name}: {place.line_before}{ghost}{place.line_after}  {suggestion.confidence:.0%}")
     print(f"{milliseconds:.0f} ms")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -165,7 +165,3 @@ def main(arguments: list[str] | None = None) -> int:
         print("error: expected a suggestion at one place at least; is the model trained?", file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -166,7 +166,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every outcome here")
     parser.add_argument("--png", type=Path, metavar="FILE", help="draw reliability and trade-off here")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

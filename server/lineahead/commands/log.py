@@ -29,7 +29,3 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     print(f"{count} requests, {changed} answered in another way")
     return 1 if changed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -163,7 +163,3 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     print(report(done))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

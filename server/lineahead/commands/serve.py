@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +30,6 @@ def main(arguments: list[str] | None = None) -> int:
         if not 0 <= options.port <= 65_535:
             parser.error(f"--port: expected a number from 0 to 65535, found {options.port}")
 
-    _end_at_ctrl_c()
     return_what_is_free()
     # Standard output belongs to the protocol: whatever a library prints goes to standard error.
     protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -85,22 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _end_at_ctrl_c() -> None:
-    """End at once, as by SIGTERM: asyncio would wait for the thread that reads, and so for the client's next message.
-
-    Where it is ignored, as in a shell's background, it stays ignored.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def _log_to(file: Path | None, level: str) -> None:
     handler = (
         logging.FileHandler(file, encoding="utf-8", errors="backslashreplace") if file else logging.StreamHandler()
     )
     logging.basicConfig(handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("lineahead").setLevel(level.upper())  # pygls's own messages from warnings on: they quote code
-
-
-if __name__ == "__main__":
-    sys.exit(main())
