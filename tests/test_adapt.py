@@ -17,7 +17,7 @@ from small_models import small_tokenizer
 from lineahead.engine.open import load_engine
 from lineahead.memory import mixture
 from lineahead.suggest import judgement
-from training import adapt, checkpoint, door, files, format, loop, own_code
+from training import adapt, checkpoint, door, files, format, improvement, loop, own_code
 from training.corpus import packages
 from training.errors import InputError
 from training.models.bigram import BigramConfig, BigramLanguageModel
@@ -188,9 +188,20 @@ def test_a_stop_is_gone_on_from(
         assert adapt.main(arguments) == door.STOPPED
     assert "stopped; the same command goes on" in capsys.readouterr().err
     with monkeypatch.context() as patch:
-        patch.setattr(adapt, "_measure", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        patch.setattr(improvement, "measure", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
         assert adapt.main([*arguments, "--seed", "7"]) == door.STOPPED  # begins anew
+    measured, measure = [], improvement.measure
+
+    def count(*given: Any) -> improvement.Measured:
+        measured.append(given[-1])
+        return measure(*given)
+
+    monkeypatch.setattr(improvement, "measure", count)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "update", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        assert adapt.main(arguments) == door.STOPPED
     assert adapt.main(arguments) == 0
+    assert measured == ["before", "after"], "what was measured before the stop still holds"
     assert (project / ".lineahead" / "model" / "model.onnx").exists()
     assert "nan" not in capsys.readouterr().out  # of places that were not asked for
 

@@ -10,20 +10,14 @@ from training import door  # isort: split
 import argparse
 import hashlib
 import importlib.util
-import json
-import math
 import shutil
-import subprocess
 import sys
-import tempfile
 from bisect import bisect_right
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from training import checkpoint, dataset, export, files, format, own_code, perplexity, run
+from training import checkpoint, dataset, export, files, format, improvement, own_code, run
 from training.batches import BatchConfig
 from training.checkpoint import Checkpoint
 from training.config import RunConfig, RunSettings
@@ -39,7 +33,7 @@ from training.ranges import Count, Natural, NotNegative, Threads, argument
 from training.tokenizer import TokenizerConfig
 
 EPOCHS = 3  # at most: small projects are learned by heart after that
-BATCH, SEQUENCE = 4, 512
+BATCH = 4
 STORED = torch.bfloat16  # what is measured is what is left
 MOST_FORGOTTEN = 0.03  # of the bits per byte of general code
 OPTIMIZER = OptimizerConfig(
@@ -47,17 +41,6 @@ OPTIMIZER = OptimizerConfig(
 )
 NEXT_TO_THE_MODEL = (format.GATE, format.JUDGEMENT)  # numbers that belong to a model and are not made here
 MODEL = ("lineahead", "model")  # the bundled one, in the installed package
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A model on code that it was not trained on here: bits per byte, and shares of lines that are exactly right."""
-
-    own: float
-    general: float
-    exact: float
-    """With the memory of the rest of the project."""
-    exact_alone: float
 
 
 def bundled_model() -> Path:
@@ -80,16 +63,17 @@ def adapt(folders: list[Path], model: Path, into: Path, options: argparse.Namesp
     work = into.with_name(f"{into.name}.partial")
     prepared = _prepare(code, opened, model, work, options.seed)
     settings = _settings(opened, model, work, prepared, options)
-    before = _measure(model, code, folders, options)
+    saved = prepared.folder / f"before-{options.places}.json"
+    before = improvement.measure_once(saved, model, code, folders, options.places, "before")
     result = run.train(settings, prepared, Processes())
     if result:
         return result
     adapted = work / "model"
     share = _blend(model, work / "run", adapted, code.general, (1 + MOST_FORGOTTEN) * before.general)
-    after = _measure(adapted, code, folders, options) if share else before
+    after = improvement.measure(adapted, code, folders, options.places, "after") if share else before
     if share < 1:
         print(f"as far as other code allows: {100 * share:.0f} % of the way to what was learned")
-    print(_table(before, after))
+    print(improvement.table(before, after))
     if after.own >= before.own:
         shutil.rmtree(work)
         raise InputError(
@@ -120,7 +104,7 @@ def _blend(model: Path, learned: Path, into: Path, general: list[Path], most: fl
     def forgets(tenths: int) -> float:
         mixed = {name: torch.lerp(old[name], new[name], tenths / 10) for name in new}
         opened.model.load_state_dict({name: tensor.to(STORED).float() for name, tensor in mixed.items()})
-        return _bits(opened, general)
+        return improvement.bits(opened, general, f"general code, {10 * tenths} % of the way")
 
     tenths = bisect_right(range(1, 11), most, key=forgets)  # the more of the new weights, the more is forgotten
     if tenths:
@@ -133,7 +117,12 @@ def _blend(model: Path, learned: Path, into: Path, general: list[Path], most: fl
 def _prepare(code: OwnCode, opened: Checkpoint, model: Path, work: Path, seed: int) -> Dataset:
     """The code as tokens; what an earlier call left half done is gone on with, by the same model, code and seed."""
     digest = hashlib.blake2b(digest_size=8)
-    for part in (str(model), str(seed), *(f"{document.split} {document.text}" for document in code.documents)):
+    weights = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(model.iterdir())]
+    for part in (
+        f"{model} {weights}",
+        str(seed),
+        *(f"{document.split} {document.text}" for document in code.documents),
+    ):
         digest.update(part.encode("utf-8", "replace") + b"\0")
     folder = work / f"data-{digest.hexdigest()}"
     if not (folder / "dataset.json").exists():
@@ -147,7 +136,7 @@ def _prepare(code: OwnCode, opened: Checkpoint, model: Path, work: Path, seed: i
 def _settings(opened: Checkpoint, model: Path, work: Path, prepared: Dataset, options: argparse.Namespace) -> RunConfig:
     """A run that fits the code: a few epochs, or as many tokens as there is time for."""
     config: DecoderConfig = opened.model.config
-    length = min(SEQUENCE, config.context_window_size)
+    length = min(improvement.WINDOW, config.context_window_size)
     tokens = min(EPOCHS * len(prepared.splits["train"].tokens), options.tokens)
     steps = max(1, tokens // (BATCH * length))
     rearranged = 0.5 if opened.tokenizer.special(format.FIM_MIDDLE) is not None else 0.0
@@ -167,55 +156,6 @@ def _settings(opened: Checkpoint, model: Path, work: Path, prepared: Dataset, op
             threads=options.threads, weights="bfloat16",
         ),
     )  # fmt: skip
-
-
-def _measure(model: Path, code: OwnCode, folders: list[Path], options: argparse.Namespace) -> Measured:
-    opened = checkpoint.load(model)
-    exact, alone = (_exact(model, code, folders, options, memory) for memory in ("project", "none"))
-    return Measured(_bits(opened, code.held_out), _bits(opened, code.general), exact, alone)
-
-
-def _bits(opened: Checkpoint, paths: list[Path]) -> float:
-    """Bits per byte of files."""
-    window = min(SEQUENCE, opened.model.context_window_size)
-    return perplexity.measure_paths(opened, paths, window, window)["all"].bits_per_byte
-
-
-def _exact(model: Path, code: OwnCode, folders: list[Path], options: argparse.Namespace, memory: str) -> float:
-    """The share of lines at random places of the held-out files that the server completes exactly.
-
-    The server is asked by its command line: nothing here imports it.
-    """
-    if not options.places:
-        return float("nan")
-    with tempfile.TemporaryDirectory() as temporary:
-        only, answers = Path(temporary) / "files", Path(temporary) / "outcomes.json"
-        only.write_text("".join(f"{path}\n" for path in code.held_out), encoding="utf-8")
-        command = [sys.executable, "-m", "lineahead", "evaluate", *map(str, folders), "--model", str(model)]
-        command += ["--only", str(only), "--places", str(options.places), "--memory", memory, "--json", str(answers)]
-        asked = subprocess.run(command, capture_output=True, text=True, check=False)
-        if asked.returncode:
-            raise InputError(f"lineahead evaluate ended with {asked.returncode}: {asked.stderr.strip()[-400:]}")
-        outcomes: list[dict[str, Any]] = json.loads(answers.read_text(encoding="utf-8"))
-    return float(sum(outcome["exact"] for outcome in outcomes)) / len(outcomes)
-
-
-def _table(before: Measured, after: Measured) -> str:
-    """Both, as a Markdown table."""
-    names = {
-        "own": "bits per byte of held-out files",
-        "general": "bits per byte of general code",
-        "exact": "lines exactly right, with the memory",
-        "exact_alone": "lines exactly right, the model alone",
-    }
-    rows = ["| | before | after | change |", "| --- | --- | --- | --- |"]
-    for name, title in names.items():
-        old, new = asdict(before)[name], asdict(after)[name]
-        if math.isnan(old):  # --places 0
-            continue
-        change = f"{100 * (new / old - 1):+.1f} %" if "bits" in title else f"{100 * (new - old):+.1f} points"
-        rows.append(f"| {title} | {old:.3f} | {new:.3f} | {change} |")
-    return "\n".join(rows)
 
 
 def _hand_over(adapted: Path, work: Path, into: Path) -> None:

@@ -104,17 +104,19 @@ def measure_splits(opened: Checkpoint, folder: Path, window: int, stride: int, t
     return results
 
 
-def measure_paths(opened: Checkpoint, paths: list[Path], window: int, stride: int) -> dict[str, Surprise]:
+def measure_paths(
+    opened: Checkpoint, paths: list[Path], window: int, stride: int, what: str | None = None
+) -> dict[str, Surprise]:
     """Measure Python files, and all below folders but for what was downloaded or built, one by one, and "all" together.
 
-    What is no text is told and skipped. Raises InputError where nothing is left.
+    What is no text is told and skipped; `what` names the progress bar. Raises InputError where nothing is left.
     """
     files = [file for path in paths for file in _python_files(path)]
     if not files:
         raise InputError(f"no Python files in {', '.join(map(str, paths))}")
     start = opened.tokenizer.special(DOCUMENT_START)
     results = {}
-    for file in tqdm(files, unit="file"):
+    for file in tqdm(files, desc=what, unit="file"):
         try:
             text = format.read_source(file.resolve(), MOST_BYTES)  # a link that somebody names is meant
         except (OSError, ValueError) as error:
