@@ -345,6 +345,7 @@ def test_evaluate_is_what_estimate_loss_gives(tiny_ladder: Path) -> None:
     evaluation = Evaluation(prepared, 32, 8, settings.batches.micro_batch_size)
     model = checkpoint.load(folder).model
     measured = evaluate(model, evaluation, "validation", Compute(torch.device("cpu"), torch.float32))
+    assert measured is not None
     tokens = torch.from_numpy(prepared.splits["validation"].tokens.astype("int64"))
     windows = (len(tokens) - 1) // 32
     starts = [int(start) * 32 for start in torch.linspace(0, windows - 1, 8).double().floor()]

@@ -20,7 +20,7 @@ from lineahead.engine import vocabulary
 from lineahead.engine.engine import Request
 from lineahead.engine.open import load_engine
 from lineahead.suggest import prompt
-from training import checkpoint, config, door, files, loop, metrics, resume, run, throughput
+from training import checkpoint, config, door, evaluation, files, loop, metrics, resume, run, throughput
 from training.errors import InputError
 
 Arguments = Callable[..., list[str]]
@@ -155,6 +155,31 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     assert json.loads((tmp_path / "provenance.json").read_text())["progress"]["sessions"] == 3
 
 
+@pytest.mark.parametrize("step", [0, 15, 30])
+def test_a_stop_in_an_evaluation_is_gone_on_from(
+    step: int, tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluated, evaluate = 0, evaluation.evaluate
+
+    def evaluate_and_interrupt(*arguments: object) -> object:
+        nonlocal evaluated
+        evaluated += 1
+        if evaluated == 2 * step // 15 + 2:  # in the second of its two splits
+            os.kill(os.getpid(), signal.SIGINT)
+        return evaluate(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "evaluate", evaluate_and_interrupt)
+    assert run.main(tiny_arguments(tmp_path)) == door.STOPPED
+    assert json.loads((tmp_path / "provenance.json").read_text())["progress"]["steps"] == step
+    assert not metrics.is_evaluated(tmp_path, step)
+    assert run.main(tiny_arguments(tmp_path)) == 0
+    assert_same_weights(tiny_run, tmp_path)
+    steps = [line["step"] for line in metrics.read(tmp_path) if "validation_nats" in line]
+    assert steps == [0, 15, 30]
+    assert run.main(tiny_arguments(tmp_path)) == 0, "nothing is left to do"
+    assert evaluated == 8
+
+
 def test_a_killed_run_goes_on_to_the_same_weights(tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments) -> None:
     command = [sys.executable, "-m", "training.run", *tiny_arguments(tmp_path, "loop.checkpoint_minutes=0.0")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -245,7 +270,7 @@ def test_a_run_says_where_it_goes_on_and_when_nothing_is_left(
     assert "; from step 30 on; Ctrl+C" in capsys.readouterr().out
 
 
-def test_a_stop_in_the_last_step_is_the_end(
+def test_a_stop_in_the_last_step_leaves_the_evaluation(
     tmp_path: Path, tiny_arguments: Arguments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step, updates = loop.update, []
@@ -258,8 +283,11 @@ def test_a_stop_in_the_last_step_is_the_end(
 
     monkeypatch.setattr(loop, "update", stopped_in_the_second)
     monkeypatch.setattr(throughput, "measure", lambda *_: throughput.Pace(0.0, 0.0))
+    assert run.main(tiny_arguments(tmp_path, "loop.steps=2")) == door.STOPPED
     assert run.main(tiny_arguments(tmp_path, "loop.steps=2")) == 0
+    assert metrics.is_evaluated(tmp_path, 2)
     assert (tmp_path / "model.onnx").exists()
+    assert len(updates) == 2
 
 
 DAMAGES: dict[str, Callable[[dict[str, torch.Tensor], dict[str, str]], object]] = {

@@ -80,6 +80,35 @@ def test_ctrl_c_anywhere_else_goes_on_to_the_same_weights(
     assert (folder / "model.onnx").exists()
 
 
+@pytest.fixture
+def command_began() -> Iterator[None]:
+    """Ctrl+C as a command finds it when its imports are done."""
+    before = signal.signal(signal.SIGINT, door._stop_at_once)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("command_began")
+def test_ctrl_c_that_c_code_takes_for_another_exception_is_a_stop(capsys: pytest.CaptureFixture[str]) -> None:
+    def within_c_code() -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ValueError("could not determine the shape") from None
+        return 0
+
+    assert door.enter(within_c_code) == door.STOPPED
+    assert "stopped, within ValueError('could not determine the shape')" in capsys.readouterr().err
+    signal.raise_signal(signal.SIGINT)  # while the interpreter ends: the command is over
+
+
+@pytest.mark.usefixtures("command_began")
+def test_what_nobody_interrupted_is_no_stop() -> None:
+    with pytest.raises(ZeroDivisionError):
+        door.enter(lambda: 1 // 0)
+    assert door.enter(lambda: 7) == 7
+
+
 def same_weights(first: Path, second: Path) -> bool:
     one, other = (safetensors.torch.load_file(folder / "resume.safetensors") for folder in (first, second))
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
@@ -116,7 +145,7 @@ def test_ctrl_c_in_adapting_leaves_the_earlier_model_and_goes_on(begun: str, tmp
         start_new_session=True,
     )
     code, error = interrupt_when(process, lambda: any(tmp_path.glob(f"into.partial/{begun}")), os.killpg)
-    assert code == door.STOPPED
+    assert code == door.STOPPED, error
     assert "Traceback" not in error
     assert [path.name for path in into.iterdir()] == ["earlier"]
     assert adapt.main(arguments) in (0, door.FAILED)  # this little may have taught nothing

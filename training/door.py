@@ -14,15 +14,37 @@ STOPPED, FAILED = 130, 2  # exit codes
 NOTHING_BEGUN = b"stopped before anything was begun\n"
 
 
+class _Interrupt:
+    """What Ctrl+C calls while a command runs."""
+
+    came = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        self.came = True
+        raise KeyboardInterrupt
+
+
 def enter(main: Callable[[], int]) -> int:
-    """Run a command whose imports are done; returns its exit code."""
+    """Run a command whose imports are done; returns its exit code. Ctrl+C is ignored from then on: all is done."""
+    interrupt, code = _Interrupt(), STOPPED
+    is_ours = signal.getsignal(signal.SIGINT) is _stop_at_once
     try:
-        if signal.getsignal(signal.SIGINT) is _stop_at_once:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        return main()
+        if is_ours:
+            signal.signal(signal.SIGINT, interrupt)
+        code = main()
+        said = ""
     except KeyboardInterrupt:
-        print("stopped; what was written before is whole", file=sys.stderr)
-        return STOPPED
+        said = "stopped; what was written before is whole"
+    except Exception as error:  # C code has others in place of KeyboardInterrupt
+        if not interrupt.came:
+            raise
+        said = f"stopped, within {error!r}; what was written before is whole"
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if said:
+        print(said, file=sys.stderr)
+    return code
 
 
 def _stop_at_once(_signal: int, _frame: FrameType | None) -> None:

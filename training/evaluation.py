@@ -1,10 +1,11 @@
 """How good a model is while it trains: the loss on windows of both splits, the same ones each time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from training import format, tokenizer
 from training.batches import evaluation_rows
@@ -24,23 +25,36 @@ class Evaluation:
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, evaluation: Evaluation, split: str, compute: Compute) -> dict[str, float]:
+def evaluate(
+    model: nn.Module, evaluation: Evaluation, split: str, compute: Compute, stop: Callable[[], bool] = lambda: False
+) -> dict[str, float] | None:
     """Mean loss over windows spread evenly over a split: {"nats": per token, "bits_per_byte": of their text}.
 
-    The processes that train together share the windows out, so each of them has to call.
+    The processes that train together share the windows out, so each of them has to call. None where `stop` says in one
+    of them that it is not waited for.
     """
-    dataset = evaluation.dataset
+    dataset, processes = evaluation.dataset, compute.processes
     rows = evaluation_rows(dataset.splits[split], evaluation.sequence_length, evaluation.rows)
     lengths = torch.from_numpy(tokenizer.byte_lengths(dataset.tokenizer))
     sums = torch.zeros(3, dtype=torch.float64, device=compute.device)  # nats, tokens, bytes of text
+    portions = list(_portions(rows, evaluation.micro_batch_size))
+    what = f"evaluating {split}"
     model.eval()
-    for inputs, targets in list(_portions(rows, evaluation.micro_batch_size))[compute.processes.share]:
-        with compute.autocast():
-            _, loss = model(inputs.to(compute.device), targets.to(compute.device))
-        count = targets.numel()
-        sums += sums.new_tensor((loss.item() * count, count, int(lengths[targets].sum())))
+    with tqdm(total=len(portions), desc=what, unit="batch", leave=False, disable=not processes.is_first) as bar:
+        for first in range(0, len(portions), processes.count):
+            stopped = processes.any(stop(), compute.device)
+            if stopped:
+                break
+            for inputs, targets in portions[first : first + processes.count][processes.share]:
+                with compute.autocast():
+                    _, loss = model(inputs.to(compute.device), targets.to(compute.device))
+                count = targets.numel()
+                sums += sums.new_tensor((loss.item() * count, count, int(lengths[targets].sum())))
+            bar.update(processes.count)
     model.train()
-    compute.processes.sum([sums])
+    if stopped:
+        return None
+    processes.sum([sums])
     nats, tokens, text_bytes = sums.tolist()
     return {"nats": nats / tokens, "bits_per_byte": format.bits_per_byte(nats, text_bytes)}
 

@@ -74,23 +74,34 @@ class Training:
 def train(config: LoopConfig, training: Training, compute: Compute) -> tuple[Progress, bool]:
     """Train until `loop.steps` are done or a person stops it; return how far it came and whether it was stopped.
 
-    Everything is kept in the run's folder, and the same call goes on where the last one ended.
+    Everything is kept in the run's folder, and the same call goes on where the last one ended: in an evaluation, too.
     """
     model, optimizers, processes = training.model, training.optimizers, compute.processes
     progress = resume.load(training.folder, model, optimizers, training.settings) or Progress()
-    if progress.step >= config.steps:
+    evaluated = metrics.is_evaluated(training.folder, progress.step)
+    if progress.step >= config.steps and evaluated:
         return progress, False
     forward = devices.compiled(model) if config.compile else model
-    stopped = False
+
+    def is_evaluated_at(step: int) -> bool:
+        return step == config.steps or step % config.evaluate_every == 0
+
+    def save() -> float:
+        if processes.is_first:
+            resume.save(training.folder, model, optimizers, progress, training.settings)
+            checkpoint.save_weights(training.folder, model, WEIGHTS[config.weights])
+        return time.monotonic()
+
     with (
         prefetched(training.batches, processes, progress.step, config.steps) as steps,
         _Record(config, training, compute, progress) as record,
         _stop_on_signal() as stop,
     ):
-        if progress.step == 0:
-            record.evaluate()
         saved = record.started
-        for step, micro_batches in steps:
+        stopped = is_evaluated_at(progress.step) and not evaluated and record.evaluate(stop)
+        if stopped:
+            save()
+        for step, micro_batches in () if stopped else steps:
             scale = optimizer.learning_rate_scale(training.schedule, step, config.steps)
             optimizer.set_learning_rate(optimizers, scale)
             loss, norm = update(forward, model, optimizers, micro_batches, training.schedule.gradient_clip, compute)
@@ -99,15 +110,12 @@ def train(config: LoopConfig, training: Training, compute: Compute) -> tuple[Pro
             if is_last or progress.step % config.log_every == 0:
                 record.log(norm)
             record.bar.update()
-            if is_last or progress.step % config.evaluate_every == 0:
-                record.evaluate()
-            stopped = processes.any(stop.is_set, compute.device) and not is_last
-            if stopped or is_last or now - saved >= 60 * config.checkpoint_minutes:
-                if processes.is_first:
-                    resume.save(training.folder, model, optimizers, progress, training.settings)
-                    checkpoint.save_weights(training.folder, model, WEIGHTS[config.weights])
-                saved = time.monotonic()
-            if stopped:
+            evaluates = is_evaluated_at(progress.step)
+            stopped = processes.any(stop.is_set, compute.device)
+            if stopped or evaluates or now - saved >= 60 * config.checkpoint_minutes:
+                saved = save()
+            if stopped or (evaluates and record.evaluate(stop)):
+                stopped = True
                 break
     return progress, stopped
 
@@ -191,19 +199,23 @@ class _Record:
         self.bar.set_postfix_str(f"loss {mean:.3f}, {rate:,.0f} tokens/s")
         self._losses, self._logged = [], time.monotonic()
 
-    def evaluate(self) -> None:
-        """Measure both splits, all processes together; the first one writes it down."""
+    def evaluate(self, stop: "_Stop") -> bool:
+        """Measure both splits, all processes together; the first one writes it down. Returns whether it was stopped."""
         values: dict[str, float] = {}
         for split in SPLITS:
-            measured = evaluate(self._training.model, self._training.evaluation, split, self._compute)
+            model, evaluation = self._training.model, self._training.evaluation
+            measured = evaluate(model, evaluation, split, self._compute, lambda: stop.is_set)
+            if measured is None:
+                return True
             values |= {f"{split}_{name}": value for name, value in measured.items()}
         if self._log is None:
-            return
+            return False
         step = self._progress.step
         self._log.write(step, **values)
         metrics.draw_curve(self._training.folder)
         nats, bits = values["validation_nats"], values["validation_bits_per_byte"]
         self.bar.write(f"step {step}: validation {nats:.4f} nats per token, {bits:.4f} bits per byte")
+        return False
 
 
 class _Stop:
@@ -214,17 +226,18 @@ class _Stop:
 
 @contextmanager
 def _stop_on_signal() -> Iterator[_Stop]:
-    """Let Ctrl+C and SIGTERM end the step that is under way, and not before; a second Ctrl+C acts at once."""
+    """Let Ctrl+C and SIGTERM end the step or the batch evaluated that is under way; a second Ctrl+C acts at once."""
     stop = _Stop()
 
     def note(number: int, _: Any) -> None:
         stop.is_set = True
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        signal.signal(number, before[number])
 
-    handled = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, note) for number in handled]
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, note)
     try:
         yield stop
     finally:
-        for number, handler in zip(handled, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)

@@ -61,6 +61,11 @@ def read(folder: Path) -> list[dict[str, Any]]:
     return lines
 
 
+def is_evaluated(folder: Path, step: int) -> bool:
+    """Whether a run was evaluated at a step."""
+    return any(line["step"] == step and "validation_nats" in line for line in read(folder))
+
+
 def draw_curve(folder: Path) -> None:
     """Draw metrics.jsonl as loss-curve.png: training loss, and bits per byte on both splits."""
     from matplotlib.figure import Figure  # slow to import; nobody else needs it
