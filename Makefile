@@ -6,7 +6,7 @@ TORCH_VERSION := 2.13.0
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test format train fit clean
+.PHONY: help demo quick test coverage format train fit clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ quick: .venv/ready  ## run the checks that take less than a minute: no training,
 
 test: .venv/ready  ## run all checks: formatting, lint, types, import contracts, tests
 	tests/check.sh
+
+coverage: .venv/ready  ## run all checks, and say which lines of the packages no test runs
+	tests/check.sh --coverage
 
 format: .venv/ready  ## mend formatting and what lint can mend
 	$(BIN)/ruff format
