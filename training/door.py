@@ -31,19 +31,16 @@ def enter(main: Callable[[], int]) -> int:
     try:
         if is_ours:
             signal.signal(signal.SIGINT, interrupt)
-        code = main()
-        said = ""
-    except KeyboardInterrupt:
-        said = "stopped; what was written before is whole"
-    except Exception as error:  # C code has others in place of KeyboardInterrupt
-        if not interrupt.came:
+        code, stopped = main(), False
+    except (KeyboardInterrupt, Exception) as error:
+        stopped = isinstance(error, KeyboardInterrupt) or interrupt.came  # C code raises others in its place
+        if not stopped:
             raise
-        said = f"stopped, within {error!r}; what was written before is whole"
     finally:
         if is_ours:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if said:
-        print(said, file=sys.stderr)
+    if stopped:
+        print("stopped; what was written before is whole", file=sys.stderr)
     return code
 
 
