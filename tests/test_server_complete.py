@@ -18,6 +18,13 @@ def test_it_completes_a_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "while typing: nothing (mid-word), the cursor stands inside a word" in capsys.readouterr().out
 
 
+def test_a_line_is_shown_around_the_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "work.py"
+    file.write_text("x = 1\nvalues = [" + "1, " * 10_000 + "x]\n")
+    assert main([f"{file}:2:15004"]) == 0
+    assert all(len(line) < 400 for line in capsys.readouterr().out.splitlines())
+
+
 @pytest.mark.parametrize(
     ("where", "message"),
     [

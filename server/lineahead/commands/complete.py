@@ -17,6 +17,7 @@ from lineahead.suggest.policy import complete
 from training import format
 
 MOST_BYTES = 10_000_000  # of a file in which one place is completed
+MOST_SHOWN = 100  # characters of the line on either side
 DIM, RESET = "\x1b[2;3m", "\x1b[0m"
 
 
@@ -53,16 +54,18 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     colour = "NO_COLOR" not in os.environ and ("FORCE_COLOR" in os.environ or sys.stdout.isatty())
     memory = learned([Path(place.path)], gate, engine.vocabulary)
-    began = time.perf_counter()
-    answer = complete(place, Settings(), engine, memory=memory, judgement=judges)
-    milliseconds = 1000 * (time.perf_counter() - began)
-    if answer.reason:
-        detail = f": {answer.detail}" if answer.detail else ""
-        print(f"while typing: nothing ({answer.reason}), {EXPLANATIONS[answer.reason]}{detail}")
-    asked_for = complete(replace(place, explicit=True), Settings(), engine, memory=memory, judgement=judges)
-    for name, suggestions in (("while typing", answer.suggestions), ("asked for", asked_for.suggestions)):
-        for suggestion in suggestions:
+    before, after = place.line_before, place.line_after
+    before = before if len(before) <= MOST_SHOWN else f"…{before[-MOST_SHOWN:]}"
+    after = after if len(after) <= MOST_SHOWN else f"{after[:MOST_SHOWN]}…"
+    for name, asked in (("while typing", place), ("asked for", replace(place, explicit=True))):
+        began = time.perf_counter()
+        answer = complete(asked, Settings(), engine, memory=memory, judgement=judges)
+        milliseconds = 1000 * (time.perf_counter() - began)
+        if answer.reason:
+            detail = f": {answer.detail}" if answer.detail else ""
+            print(f"{name}: nothing ({answer.reason}), {EXPLANATIONS[answer.reason]}{detail}")
+        for suggestion in answer.suggestions:
             ghost = f"{DIM}{suggestion.text}{RESET}" if colour else f"⟦{suggestion.text}⟧"
-            print(f"{name}: {place.line_before}{ghost}{place.line_after}  {suggestion.confidence:.0%}")
-    print(f"{milliseconds:.0f} ms")
+            print(f"{name}: {before}{ghost}{after}  {suggestion.confidence:.0%}")
+        print(f"{name}: {milliseconds:.0f} ms")
     return 0
