@@ -64,7 +64,9 @@ def adapt(folders: list[Path], model: Path, into: Path, options: argparse.Namesp
     prepared = _prepare(code, opened, model, work, options.seed)
     settings = _settings(opened, model, work, prepared, options)
     saved = prepared.folder / f"before-{options.places}.json"
-    before = improvement.measure_once(saved, model, code, folders, options.places, "before")
+    before = improvement.measured_once(
+        saved, lambda: improvement.measure(model, code, folders, options.places, "before")
+    )
     result = run.train(settings, prepared, Processes())
     if result:
         return result
@@ -118,11 +120,8 @@ def _prepare(code: OwnCode, opened: Checkpoint, model: Path, work: Path, seed: i
     """The code as tokens; what an earlier call left half done is gone on with, by the same model, code and seed."""
     digest = hashlib.blake2b(digest_size=8)
     weights = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(model.iterdir())]
-    for part in (
-        f"{model} {weights}",
-        str(seed),
-        *(f"{document.split} {document.text}" for document in code.documents),
-    ):
+    texts = (f"{document.split} {document.text}" for document in code.documents)
+    for part in (f"{model} {weights}", str(seed), *texts):
         digest.update(part.encode("utf-8", "replace") + b"\0")
     folder = work / f"data-{digest.hexdigest()}"
     if not (folder / "dataset.json").exists():

@@ -38,19 +38,17 @@ def evaluate(
     lengths = torch.from_numpy(tokenizer.byte_lengths(dataset.tokenizer))
     sums = torch.zeros(3, dtype=torch.float64, device=compute.device)  # nats, tokens, bytes of text
     portions = list(_portions(rows, evaluation.micro_batch_size))
-    what = f"evaluating {split}"
+    together = range(0, len(portions), processes.count)
     model.eval()
-    with tqdm(total=len(portions), desc=what, unit="batch", leave=False, disable=not processes.is_first) as bar:
-        for first in range(0, len(portions), processes.count):
-            stopped = processes.any(stop(), compute.device)
-            if stopped:
-                break
-            for inputs, targets in portions[first : first + processes.count][processes.share]:
-                with compute.autocast():
-                    _, loss = model(inputs.to(compute.device), targets.to(compute.device))
-                count = targets.numel()
-                sums += sums.new_tensor((loss.item() * count, count, int(lengths[targets].sum())))
-            bar.update(processes.count)
+    for first in tqdm(together, f"evaluating {split}", unit="batch", leave=False, disable=not processes.is_first):
+        stopped = processes.any(stop(), compute.device)
+        if stopped:
+            break
+        for inputs, targets in portions[first : first + processes.count][processes.share]:
+            with compute.autocast():
+                _, loss = model(inputs.to(compute.device), targets.to(compute.device))
+            count = targets.numel()
+            sums += sums.new_tensor((loss.item() * count, count, int(lengths[targets].sum())))
     model.train()
     if stopped:
         return None

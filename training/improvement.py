@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,10 @@ class Measured:
     exact_alone: float
 
 
-def measure_once(saved: Path, *arguments: Any) -> Measured:
+def measured_once(saved: Path, measure: Callable[[], Measured]) -> Measured:
     """What was measured and saved before this was stopped, or is now."""
     if not saved.exists():
-        files.write_text_atomically(saved, json.dumps(asdict(measure(*arguments))))
+        files.write_text_atomically(saved, json.dumps(asdict(measure())))
     return Measured(**json.loads(saved.read_text(encoding="utf-8")))
 
 
@@ -62,9 +63,8 @@ def _exact(model: Path, code: OwnCode, folders: list[Path], places: int, memory:
         only.write_text("".join(f"{path}\n" for path in code.held_out), encoding="utf-8")
         command = [sys.executable, "-m", "lineahead", "evaluate", *map(str, folders), "--model", str(model)]
         command += ["--only", str(only), "--places", str(places), "--memory", memory, "--json", str(answers)]
-        asked = subprocess.run(
-            command, stdout=subprocess.DEVNULL, check=False
-        )  # it says on standard error how far it is
+        # It says on standard error how far it is.
+        asked = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
         if asked.returncode:
             raise InputError(f"lineahead evaluate ended with {asked.returncode}")
         outcomes: list[dict[str, Any]] = json.loads(answers.read_text(encoding="utf-8"))
