@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from lineahead.engine.engine import Engine, within
@@ -24,6 +25,16 @@ STOP_SECONDS = 1.0  # for what is under way to notice that it is to stop
 TIME_BUDGET = 2.0  # seconds; who waits longer has typed on
 
 
+@dataclass(frozen=True)
+class Kept:
+    """An answer, and what it was computed from."""
+
+    place: Place
+    answer: Answer
+    revision: int
+    """The project's, before it was computed."""
+
+
 class Answers:
     """The engine's thread, and the newest answers by document."""
 
@@ -34,8 +45,8 @@ class Answers:
         """How likely what the engine's model suggests is right."""
         self._project, self._tell_problem = project, tell_problem
         self._newest: dict[tuple[str, str], threading.Event] = {}  # by kind of request and document
-        self._answers: dict[str, tuple[Place, Answer]] = {}
-        self._ahead: dict[str, tuple[Place, Answer]] = {}
+        self._answers: dict[str, Kept] = {}
+        self._ahead: dict[str, Kept] = {}
         self._stop_ahead = threading.Event()
         self._age = 0  # rises with what is dropped: what was begun before is not kept
         self._lock = threading.Lock()
@@ -85,8 +96,14 @@ class Answers:
         return computed, answer
 
     def _known(self, document: str, place: Place) -> Answer | None:
-        kept = (answers[document] for answers in (self._answers, self._ahead) if document in answers)
-        return next((same for previous, answer in kept if (same := reuse(previous, answer, place))), None)
+        """What is kept and still right: what a person types into stays; asked anew, the memory may know more by now."""
+        for kept in (answers[document] for answers in (self._answers, self._ahead) if document in answers):
+            is_typed_into = place != kept.place
+            if (is_typed_into or kept.revision == self._project.revision) and (
+                same := reuse(kept.place, kept.answer, place)
+            ):
+                return same
+        return None
 
     async def _reuse_or_compute(
         self, document: str, asked: Asked, settings: Settings, engine: Engine, stop: threading.Event
@@ -102,7 +119,8 @@ class Answers:
                 return False, Answer(reason=Reason.CANCELLED)
         if same := self._known(document, place):  # popup and ghost text ask together
             return False, same
-        memory, judgement, age = self._project.memory, self.judgement, self._age
+        memory, judgement = self._project.memory, self.judgement
+        revision, age = self._project.revision, self._age
         recording = Recording(memory) if settings.log else None
         ends, left_out = within(TIME_BUDGET, stop.is_set), self._project.left_out(asked.file)
 
@@ -116,7 +134,7 @@ class Answers:
             await self._save(place, settings, answer, recording)
         if answer.reason != Reason.CANCELLED:
             if age == self._age and answer.reason != Reason.TOO_LONG:  # which is found sooner than compared
-                self._answers[document] = (place, answer)
+                self._answers[document] = Kept(place, answer, revision)
         elif not stop.is_set():
             answer = Answer(reason=Reason.TIMED_OUT, detail=f"after {1000 * TIME_BUDGET:.0f} ms")
         return True, answer
@@ -125,11 +143,12 @@ class Answers:
         self, document: str, place: Place, settings: Settings, engine: Engine, stop: threading.Event, age: int
     ) -> None:
         """Compute what will be asked if the suggestion is accepted, while nobody asks for anything else."""
+        revision = self._project.revision
         try:
             answer = complete(place, settings, engine, stop.is_set, self._project.memory, self.judgement)
             with self._lock:
                 if not stop.is_set() and age == self._age:
-                    self._ahead[document] = (place, answer)
+                    self._ahead[document] = Kept(place, answer, revision)
         except Exception:
             logger.exception("nothing is prepared")
 

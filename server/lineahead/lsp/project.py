@@ -64,6 +64,7 @@ class Project:
         self._written: dict[str, int] = {}  # the line that each one was last written at, both by `key_of`
         self._indexing: Future[None] | None = None
         self._stale = False
+        self.revision = 0  # rises whenever the memory's index knows more, or less
         self._unread: list[str] = []  # what the folders have and the memory has not, in words
         self._looked = time.monotonic()
         self.exclude: tuple[str, ...] = ()  # the setting of that name
@@ -136,8 +137,7 @@ class Project:
         self.index()
 
     def _folders(self) -> list[Path]:
-        folders = self._server.workspace.folders.values()
-        return [path for folder in folders if (path := path_of(folder.uri))]
+        return [path for folder in self._server.workspace.folders.values() if (path := path_of(folder.uri))]
 
     def _opened(self) -> set[str]:
         return {name_of(document) for document in self._server.workspace.text_documents.values()}
@@ -293,6 +293,7 @@ class Project:
         asyncio.wrap_future(self._indexing).add_done_callback(self._indexed)
 
     def _indexed(self, done: "asyncio.Future[None]") -> None:
+        self.revision += 1
         if error := done.exception():
             logger.error("the memory is not indexed: %r", error)
         if self._stale:
