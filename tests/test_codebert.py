@@ -1,6 +1,10 @@
 """CodeBERT's tokenizer, re-indexed: exact mappings, exact round trips, and what happens to tokens never seen."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -230,3 +234,31 @@ def test_the_benchmark_prints_both_ways(
     cut = tokenising.course_way(texts, codebert.open_codebert(str(codebert_folder)))
     assert f"{len(cut) - len(whole):+,} tokens by cutting words" in shown
     assert len(cut) > len(whole)
+
+
+def opened_from_hub(cache: Path) -> subprocess.CompletedProcess[str]:
+    code = "from training import codebert; print(len(codebert.open_codebert('')))"
+    nowhere = {"HF_HOME": str(cache), "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | nowhere, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.slow
+def test_without_a_network_it_comes_from_the_cache(codebert_folder: Path, tmp_path: Path) -> None:
+    known = tmp_path / "hub" / ("models--" + codebert.CODEBERT.replace("/", "--"))
+    snapshot = known / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (known / "refs").mkdir()
+    (known / "refs" / "main").write_text(snapshot.name)
+    for name in ("vocab.json", "merges.txt"):
+        shutil.copy(codebert_folder / name, snapshot)
+    done = opened_from_hub(tmp_path)
+    assert done.stdout.split() == [str(len(codebert.open_codebert(str(codebert_folder))))], done.stderr
+
+
+@pytest.mark.slow
+def test_without_a_network_and_a_cache_nobody_waits(tmp_path: Path) -> None:
+    done = opened_from_hub(tmp_path)
+    assert "is not in the local cache" in done.stderr
+    assert "Retrying" not in done.stderr

@@ -23,6 +23,7 @@ from training.files import write_atomically, write_text_atomically
 from training.format import DOCUMENT_END, DOCUMENT_START
 
 CODEBERT = "microsoft/codebert-base"
+FILES = ["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"]
 SPECIAL_TOKENS = START, END, UNKNOWN = "<s>", "</s>", "<unk>"
 PIECE = 512  # characters that the course encoded at a time
 TEXTS_A_BATCH = 64  # encoded together, in parallel; bounds memory
@@ -190,10 +191,12 @@ def open_codebert(folder: str) -> Any:
     if folder and not all((Path(folder) / name).is_file() for name in ("vocab.json", "merges.txt")):
         raise InputError(f"tokenizer.folder: expected a folder with vocab.json and merges.txt, found {folder!r}")
     # Seconds to import, and needed only to prepare a corpus.
-    from transformers import AutoTokenizer, RobertaTokenizer
+    from huggingface_hub import snapshot_download
+    from transformers import RobertaTokenizer
 
     try:
-        return RobertaTokenizer.from_pretrained(folder) if folder else AutoTokenizer.from_pretrained(CODEBERT)
+        # By the names of its files: `transformers` asks for one after the other, 23 seconds each without a network.
+        return RobertaTokenizer.from_pretrained(folder or snapshot_download(CODEBERT, allow_patterns=FILES))
     except Exception as error:  # whatever the libraries below raise
         if folder:
             raise InputError(f"tokenizer.folder: the files in {folder} cannot be read ({error})") from None
