@@ -12,6 +12,7 @@ from lineahead.commands.evaluate import look_up, main, places_in
 from lineahead.commands.measures import MEASURES, Outcome, calibration_error, draw, interval
 from lineahead.commands.opened import learnable, learned
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
+from lineahead.memory import memory as memories
 from lineahead.memory.files import read_folders
 from lineahead.memory.memory import NO_MEMORY, ProjectMemory
 from lineahead.memory.mixture import DEFAULT
@@ -164,7 +165,7 @@ PROJECTS = {
     "one line": {"a.py": "value = compute(first, second, third)\n"},
     "one line without an end": {"a.py": "value = compute(first, second, third)"},
     "near copies": {f"copy_{number}.py": CODE.replace("folder", f"folder_{number}") for number in range(60)},
-    "more than is kept": {f"large_{number}.py": CODE * 1_800 for number in range(36)},
+    "more than is kept": {f"large_{number}.py": CODE * 180 for number in range(36)},
     "no names": {"a.py": "[[[[1]]]]\n" * 50},
     "another alphabet": {"a.py": "größe = 'Straße'  # 通り\nprint(größe)\n"},
 }
@@ -172,7 +173,10 @@ PROJECTS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("project", PROJECTS)
-def test_projects_of_all_kinds(project: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_projects_of_all_kinds(
+    project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(memories, "MOST_CHARACTERS", 600_000)
     for name, text in PROJECTS[project].items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert main([str(tmp_path), "--places", "3", "--against", "lookup"]) == 0
