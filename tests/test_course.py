@@ -14,8 +14,9 @@ import pytest
 import torch
 from tokenizers import ByteLevelBPETokenizer
 
-from training import codebert, course, ladder, prompts, run
+from training import codebert, config, course, ladder, prompts, run
 from training.errors import InputError
+from training.format import PROVENANCE
 from training.models import attention, bigram, transformer
 from training.models.bigram import BigramLanguageModel
 
@@ -103,6 +104,14 @@ def test_what_is_no_full_run_is_not_kept_as_one(
     assert course.main([str(tiny_run)]) == 2
     assert "found a decoder" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in course.RESULTS.iterdir()} == before
+
+
+@pytest.mark.parametrize("step", ladder.STEPS)
+def test_what_is_a_full_run_may_be_kept(step: str, tmp_path: Path) -> None:
+    about = {"config": config.load(step).as_dict()}
+    about["config"]["tokenizer"]["folder"] = "codebert"
+    (tmp_path / PROVENANCE).write_text(json.dumps(about))
+    course.expect_full(tmp_path)
 
 
 @pytest.fixture
