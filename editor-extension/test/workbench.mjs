@@ -256,7 +256,7 @@ function drive(page, url, folder, serverLog) {
     waitForGhost: (milliseconds = 60_000) => until("ghost text", () => workbench.ghost(), milliseconds),
     async save(file, want) {
       await press("Control+s");
-      await until(`${file} to be saved as ${JSON.stringify(want)}`, () => read(file) === want || null, 5000).catch(
+      await until(`${file} to be saved as ${JSON.stringify(want)}`, () => read(file) === want || null, 30_000).catch(
         (error) => {
           throw new Error(`${error.message}; the file is ${JSON.stringify(read(file))}`);
         },
