@@ -1,14 +1,9 @@
-"""Typing into a suggestion keeps it, without a new inference; the same place is asked anew once more is known."""
+"""Typing into a suggestion keeps it, without asking the model again."""
 
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raw_client import RawClient
 
 from lineahead.place import Place
 from lineahead.reasons import Reason
@@ -52,52 +47,3 @@ def test_the_same_place_has_the_same_answer() -> None:
     assert reuse(PLACE, ANSWER, replace(PLACE, explicit=True)) is None
     assert reuse(PLACE, ANSWER, replace(PLACE, text=PLACE.text.replace("1", "2"))) is None
     assert reuse(PLACE, ANSWER, replace(PLACE, context="z = 1\n")) is None
-
-
-KNOWN = "def first(frame):\n    frame.normalise_columns(width=80, pad=True)\n    return frame\n" * 3
-TYPED = "def second(frame):\n    frame.normalise_"
-
-
-def saved(client: RawClient, folder: Path) -> None:
-    (folder / "known.py").write_text(KNOWN)
-    change = {"uri": (folder / "known.py").as_uri(), "type": 1}
-    client.tell("workspace/didChangeWatchedFiles", {"changes": [change]})
-
-
-def opened(client: RawClient, folder: Path) -> None:
-    client.open((folder / "known.py").as_uri(), KNOWN)
-
-
-def added(client: RawClient, folder: Path) -> None:
-    other = folder.parent / "other"
-    other.mkdir()
-    (other / "known.py").write_text(KNOWN)
-    folders = [{"uri": other.as_uri(), "name": "other"}]
-    client.tell("workspace/didChangeWorkspaceFolders", {"event": {"added": folders, "removed": []}})
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[RawClient]:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    client = RawClient(options={"confidence": 0.05, "debounce": 0}, root=folder)
-    client.wait_ready()
-    yield client
-    client.close()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("learn", [saved, opened, added])
-def test_the_same_place_is_asked_anew_once_the_memory_knows_more(
-    client: RawClient, learn: Callable[[RawClient, Path], None], tmp_path: Path
-) -> None:
-    folder = tmp_path / "project"
-    uri = (folder / "asking.py").as_uri()
-    client.open(uri, TYPED)
-    asked = (uri, 1, len("    frame.normalise_"))
-    assert not any(text.startswith("columns") for text in client.ghost(*asked))
-    learn(client, folder)
-    deadline = time.monotonic() + 60
-    while not any(text.startswith("columns") for text in client.ghost(*asked)):
-        assert time.monotonic() < deadline, "the server says what it said before it learned"
-        time.sleep(0.05)
