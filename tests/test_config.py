@@ -1,5 +1,6 @@
 """Configs: every file in the package loads, overrides are TOML, and what is wrong is named with its path."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from training.models.decoder import DecoderConfig
 def test_every_config_of_the_package_loads(path: Path) -> None:
     loaded = config.load(path)
     assert config.from_dict(loaded.as_dict()) == loaded
+    assert json.loads(json.dumps(loaded.as_dict())) == loaded.as_dict()  # or it differs from what was kept of itself
     assert loaded.model.context_window_size >= loaded.batches.sequence_length
     assert loaded.batches.batch_size % loaded.batches.micro_batch_size == 0
 

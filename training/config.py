@@ -64,7 +64,8 @@ class RunConfig:
         """As plain data, with `model.kind`: what provenance keeps and `from_dict` takes."""
         plain = dataclasses.asdict(self)
         plain["model"] = {"kind": self.model_kind, **plain["model"]}
-        return plain
+        as_kept: dict[str, Any] = json.loads(json.dumps(plain))  # with lists for tuples
+        return as_kept
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:

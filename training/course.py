@@ -180,7 +180,7 @@ def expect_full(folder: Path) -> None:
     kind = about["model"]["kind"]
     if kind not in ladder.STEPS:
         raise InputError(f"{folder}: expected a run of {', '.join(ladder.STEPS)}; found a {kind}")
-    full = json.loads(json.dumps(config.load(kind).as_dict()))  # with lists for tuples, as it is kept
+    full = config.load(kind).as_dict()
     for table, free in {
         "model": "vocab_size",
         "optimizer": "",
