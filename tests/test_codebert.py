@@ -251,7 +251,7 @@ def test_without_a_network_it_comes_from_the_cache(codebert_folder: Path, tmp_pa
     snapshot.mkdir(parents=True)
     (known / "refs").mkdir()
     (known / "refs" / "main").write_text(snapshot.name)
-    for name in ("vocab.json", "merges.txt"):
+    for name in codebert.FILES:
         shutil.copy(codebert_folder / name, snapshot)
     done = opened_from_hub(tmp_path)
     assert done.stdout.split() == [str(len(codebert.open_codebert(str(codebert_folder))))], done.stderr

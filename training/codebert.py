@@ -23,7 +23,7 @@ from training.files import write_atomically, write_text_atomically
 from training.format import DOCUMENT_END, DOCUMENT_START
 
 CODEBERT = "microsoft/codebert-base"
-FILES = ["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"]
+FILES = ["vocab.json", "merges.txt"]
 SPECIAL_TOKENS = START, END, UNKNOWN = "<s>", "</s>", "<unk>"
 PIECE = 512  # characters that the course encoded at a time
 TEXTS_A_BATCH = 64  # encoded together, in parallel; bounds memory
@@ -188,7 +188,7 @@ def _codebert_id(tokenizer: HuggingFaceTokenizer, token: str) -> int:
 
 def open_codebert(folder: str) -> Any:
     """CodeBERT's tokenizer as `transformers` has it, from a folder with vocab.json and merges.txt, or "": the hub."""
-    if folder and not all((Path(folder) / name).is_file() for name in ("vocab.json", "merges.txt")):
+    if folder and not all((Path(folder) / name).is_file() for name in FILES):
         raise InputError(f"tokenizer.folder: expected a folder with vocab.json and merges.txt, found {folder!r}")
     # Seconds to import, and needed only to prepare a corpus.
     from huggingface_hub import snapshot_download
