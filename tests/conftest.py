@@ -58,7 +58,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what trains, exports graphs or starts processes, by its fixtures and by the names in its code.
 
     What cannot be seen there has the mark in its own module; `pytest_runtest_protocol` finds what has none.
-    Modules with slow tests come first: what is shared out last is short.
     """
     for item in items:
         if isinstance(item, pytest.Function):
@@ -67,8 +66,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             trains = bool(names & TRAINING and names & {"main", "train"})
             if trains or names & SLOW_NAMES or SLOW_FIXTURES & set(item.fixturenames):
                 item.add_marker(pytest.mark.slow)
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.hookimpl(wrapper=True)
