@@ -1,7 +1,10 @@
-"""What is closed, deleted, switched off or taken out of the workspace is suggested no more; other texts never are."""
+"""What is closed, deleted, switched off or taken out of the workspace is suggested no more; other texts never are.
+
+What is new is suggested where nothing was before, too.
+"""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -109,10 +112,14 @@ def test_a_folder_that_is_removed_while_it_is_read(client: Client, tmp_path: Pat
     assert not known
 
 
-def learned(client: Client, path: Path) -> None:
+def saved(client: Client, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(KNOWN)
     client.tell("workspace/didChangeWatchedFiles", event(path, 1))
+
+
+def learned(client: Client, path: Path) -> None:
+    saved(client, path)
     client.wait_known()
 
 
@@ -203,3 +210,30 @@ def test_folders_of_any_name_are_read_once(name: str, tmp_path: Path) -> None:
     client.wait_ready()
     client.wait_known()
     assert client.close() == 0
+
+
+def opened(client: Client, path: Path) -> None:
+    client.open(path.as_uri(), KNOWN)
+
+
+def added(client: Client, path: Path) -> None:
+    other = path.parents[1] / "other"
+    other.mkdir()
+    (other / "a.py").write_text(KNOWN)
+    folders = [{"uri": other.as_uri(), "name": "other"}]
+    client.tell("workspace/didChangeWorkspaceFolders", {"event": {"added": folders, "removed": []}})
+
+
+@pytest.mark.parametrize("learn", [saved, opened, added])
+def test_the_same_place_is_asked_anew_once_the_memory_knows_more(
+    client: Client, folder: Path, learn: Callable[[Client, Path], None]
+) -> None:
+    uri = (folder / "asking.py").as_uri()
+    client.open(uri, TYPED)
+    asked = (uri, 1, len("    frame.normalise_"))
+    assert not any(text.startswith("columns") for text in client.ghost(*asked))
+    learn(client, folder / "a.py")
+    deadline = time.monotonic() + 60
+    while not any(text.startswith("columns") for text in client.ghost(*asked)):
+        assert time.monotonic() < deadline, "the server says what it said before it learned"
+        time.sleep(0.05)

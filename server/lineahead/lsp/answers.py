@@ -98,10 +98,9 @@ class Answers:
     def _known(self, document: str, place: Place) -> Answer | None:
         """What is kept and still right: what a person types into stays; asked anew, the memory may know more by now."""
         for kept in (answers[document] for answers in (self._answers, self._ahead) if document in answers):
-            is_typed_into = place != kept.place
-            if (is_typed_into or kept.revision == self._project.revision) and (
-                same := reuse(kept.place, kept.answer, place)
-            ):
+            if place == kept.place and kept.revision != self._project.revision:
+                continue
+            if same := reuse(kept.place, kept.answer, place):
                 return same
         return None
 
