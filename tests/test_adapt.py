@@ -17,7 +17,7 @@ from small_models import small_tokenizer
 from lineahead.engine.open import load_engine
 from lineahead.memory import mixture
 from lineahead.suggest import judgement
-from training import adapt, checkpoint, door, files, format, improvement, loop, own_code
+from training import adapt, checkpoint, door, files, format, improvement, loop, own_code, run
 from training.corpus import packages
 from training.errors import InputError
 from training.models.bigram import BigramConfig, BigramLanguageModel
@@ -129,7 +129,22 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapt, "OPTIMIZER", replace(adapt.OPTIMIZER, matrix_learning_rate=0.02, learning_rate=3e-3))
 
 
-@pytest.mark.usefixtures("small")
+@pytest.fixture
+def written_on(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person deletes a file that is measured on, and writes all others anew, while the model is trained."""
+    train = run.train
+
+    def meanwhile(*given: Any) -> int:
+        held_out = own_code.gather([project], 0.0).held_out
+        for path in sorted(project.rglob("*.py")):
+            path.write_text("x = 1\n" * 400)
+        held_out[0].unlink()
+        return train(*given)
+
+    monkeypatch.setattr(run, "train", meanwhile)
+
+
+@pytest.mark.usefixtures("small", "written_on")
 def test_a_model_that_knows_the_project_is_left_whole(
     project: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

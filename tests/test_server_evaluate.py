@@ -5,9 +5,11 @@ import math
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lineahead.commands import evaluate, opened
 from lineahead.commands.evaluate import look_up, main, places_in
 from lineahead.commands.measures import MEASURES, Outcome, calibration_error, draw, interval
 from lineahead.commands.opened import learnable, learned
@@ -114,16 +116,32 @@ def test_calibration_is_perfect_where_what_is_said_is_what_happens() -> None:
     assert calibration_error(outcomes) == pytest.approx(0)
 
 
-def test_it_runs_over_a_project_and_compares(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_runs_over_a_project_and_compares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number in range(3):
         (tmp_path / f"module_{number}.py").write_text(CODE.replace("first", f"first_{number}"))
-    saved = tmp_path / "outcomes.json"
+    saved, asked = tmp_path / "outcomes.json", []
+
+    def open_model(model: Path) -> object:
+        for file in tmp_path.glob("*.py"):  # the person goes on writing
+            file.write_text(file.read_text() + "x = 1\n" * 40)
+        return opened.open_model(model)
+
+    def judge(kind: str, place: Place, *given: Any) -> Outcome:
+        asked.append(place)
+        return judged(kind, place, *given)
+
+    judged = evaluate.judge
+    monkeypatch.setattr(evaluate, "judge", judge)
+    monkeypatch.setattr(evaluate, "open_model", open_model)
     assert main([str(tmp_path), "--places", "3", "--against", "none", "--json", str(saved)]) == 0
     shown = capsys.readouterr().out
     assert "| places | 3 | 3 | 6 |" in shown
     assert "against none" in shown
     assert "inside: won" in shown
     assert len(json.loads(saved.read_text())) == 6
+    assert asked[:6] == asked[6:]  # the very same places
 
 
 def test_the_floor_is_what_followed_the_same_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,16 +63,16 @@ def adapt(folders: list[Path], model: Path, into: Path, options: argparse.Namesp
     work = into.with_name(f"{into.name}.partial")
     prepared = _prepare(code, opened, model, work, options.seed)
     settings = _settings(opened, model, work, prepared, options)
-    saved = prepared.folder / f"before-{options.places}.json"
-    before = improvement.measured_once(
-        saved, lambda: improvement.measure(model, code, folders, options.places, "before")
-    )
-    result = run.train(settings, prepared, Processes())
-    if result:
-        return result
-    adapted = work / "model"
-    share = _blend(model, work / "run", adapted, code.general, (1 + MOST_FORGOTTEN) * before.general)
-    after = improvement.measure(adapted, code, folders, options.places, "after") if share else before
+    adapted, saved = work / "model", prepared.folder / f"before-{options.places}.json"
+    with improvement.as_gathered(code, folders) as (copied, copies):
+        before = improvement.measured_once(
+            saved, lambda: improvement.measure(model, copied, copies, options.places, "before")
+        )
+        result = run.train(settings, prepared, Processes())
+        if result:
+            return result
+        share = _blend(model, work / "run", adapted, code.general, (1 + MOST_FORGOTTEN) * before.general)
+        after = improvement.measure(adapted, copied, copies, options.places, "after") if share else before
     if share < 1:
         print(f"as far as other code allows: {100 * share:.0f} % of the way to what was learned")
     print(improvement.table(before, after))

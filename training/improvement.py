@@ -2,18 +2,20 @@
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from training import checkpoint, files, perplexity
 from training.checkpoint import Checkpoint
 from training.errors import InputError
-from training.own_code import OwnCode
+from training.own_code import OWN, OwnCode
 
 WINDOW = 512  # tokens
 
@@ -27,6 +29,23 @@ class Measured:
     exact: float
     """With the memory of the rest of the project."""
     exact_alone: float
+
+
+@contextmanager
+def as_gathered(code: OwnCode, folders: list[Path]) -> Iterator[tuple[OwnCode, list[Path]]]:
+    """Copies of a person's files, to measure on: who goes on writing meanwhile would have before and after measured on
+    different code."""
+    with tempfile.TemporaryDirectory() as temporary:
+        into = Path(temporary).resolve()
+        copies = {folder: into / str(number) / folder.name for number, folder in enumerate(folders)}
+        copied: dict[Path, Path] = {}
+        for path in (Path(document.path) for document in code.documents if document.source == OWN):
+            folder = next(folder for folder in folders if path.is_relative_to(folder))
+            copied[path] = copies[folder] / path.relative_to(folder)
+            copied[path].parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copied[path])
+        held_out = [copied[path] for path in code.held_out]
+        yield replace(code, held_out=held_out), [copy for copy in copies.values() if copy.exists()]
 
 
 def measured_once(saved: Path, measure: Callable[[], Measured]) -> Measured:

@@ -26,6 +26,9 @@ from lineahead.suggest import prompt
 from lineahead.suggest.judgement import Judgement
 from lineahead.suggest.policy import Suggestion, complete
 
+Drawn = dict[Path, list[tuple[str, Place, str]]]
+"""Of each path that is named: kinds of places, places, and the rests of their lines."""
+
 
 def places_in(
     path: Path, count: int, typing: bool, choose: random.Random, only: frozenset[Path] | None = None
@@ -93,14 +96,13 @@ def _outcome(
     )  # fmt: skip
 
 
-def evaluate(paths: list[Path], model: Path, options: argparse.Namespace, by: str = "project") -> list[Outcome]:
-    """Judge the same places, whatever model and memory; `by` may be "none", without memory, or "lookup"."""
+def evaluate(drawn: Drawn, model: Path, options: argparse.Namespace, by: str = "project") -> list[Outcome]:
+    """Judge the places that were drawn in each path; `by` may be "none", without memory, or "lookup"."""
     engine, gate, judges = open_model(model)
     outcomes: list[Outcome] = []
     settings = Settings(confidence=options.confidence)
-    for path in paths:
+    for path, places in drawn.items():
         known = learned([path], gate, engine.vocabulary)
-        places = places_in(path, options.places, options.typing, random.Random(options.seed), _only(options.only))
         for kind, place, truth in places:
             memory = known if by == "project" else NO_MEMORY
             outcomes.append(
@@ -122,12 +124,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     paths = [path.resolve() for path in options.paths]  # a place knows its own file by its whole path
     try:
-        outcomes = evaluate(paths, options.model, options, options.memory)
+        only = _only(options.only)
+        # Once, whatever is compared: files may change meanwhile.
+        drawn = {
+            path: places_in(path, options.places, options.typing, random.Random(options.seed), only) for path in paths
+        }
+        outcomes = evaluate(drawn, options.model, options, options.memory)
         others = None
         if options.against in ("none", "lookup"):
-            others = evaluate(paths, options.model, options, options.against)
+            others = evaluate(drawn, options.model, options, options.against)
         elif options.against:
-            others = evaluate(paths, Path(options.against), options, options.memory)
+            others = evaluate(drawn, Path(options.against), options, options.memory)
         if not outcomes:
             print("error: expected Python files with code, found none", file=sys.stderr)
             return 2
