@@ -17,7 +17,7 @@ from raw_client import SERVER, RawClient
 from lineahead.lsp.handlers import COMMANDS
 
 WAIT_SECONDS = 60  # a guard against hanging: no test needs an idle machine
-INVALID_PARAMETERS = -32602
+INVALID_PARAMETERS, REQUEST_CANCELLED = -32602, -32800
 URI = "file:///work.py"
 TEXT = "def main():\n    return 0\n\n\nif __na"
 LINE, COLUMN = 4, 7
@@ -114,6 +114,22 @@ def test_it_says_what_is_wrong_with_arguments(server: RawClient, command: str, f
     assert answer["error"]["code"] == INVALID_PARAMETERS
     assert "xpected" in answer["error"]["message"]
     assert "data" not in answer["error"]  # which would be a traceback
+
+
+def test_a_command_whose_request_is_cancelled_computes_no_longer(server: RawClient) -> None:
+    uri, process = "file:///long.py", psutil.Process(server.process.pid)
+    server.open(uri, TEXT * 20_000)  # minutes
+    asked = server.request("workspace/executeCommand", {"command": "lineahead.perplexity", "arguments": [uri]})
+    time.sleep(0.5)
+    server.tell("$/cancelRequest", {"id": asked})
+    assert server.wait(asked)["error"]["code"] == REQUEST_CANCELLED
+    deadline, used = time.monotonic() + WAIT_SECONDS, 1.0
+    while used > 0.1 and time.monotonic() < deadline:
+        before = sum(process.cpu_times()[:2])
+        time.sleep(0.5)
+        used = sum(process.cpu_times()[:2]) - before
+    server.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
+    assert used <= 0.1
 
 
 def test_what_is_wrong_with_notifications_is_a_line_each(tmp_path: Path) -> None:

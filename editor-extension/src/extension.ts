@@ -1,7 +1,7 @@
 // The extension: start the server, show its status, offer its commands. What knows more lives in the other files.
 
 import * as vscode from "vscode";
-import { LanguageClient, State } from "vscode-languageclient/node";
+import { ExecuteCommandRequest, LanguageClient, State } from "vscode-languageclient/node";
 import { Ledger } from "./ledger";
 import type { Numbers } from "./pages";
 import { hidePeek, peek } from "./peek";
@@ -11,7 +11,7 @@ import { BrokenEnvironment, clientOptions, findInterpreter, serverOptions } from
 import { languages } from "./settings";
 import { onSetUp, setUp } from "./setup";
 import { createStatusBar, type Status, showMenu, toggle } from "./status";
-import { hideSurprise, toggleSurprise } from "./surprise";
+import { hideSurprise, type Perplexity, toggleSurprise } from "./surprise";
 import { registerPages } from "./views";
 import { announce, offerExample, offerSetUp, openExample, showAround } from "./welcome";
 
@@ -82,6 +82,11 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     return latest;
   };
 
+  async function measureSurprise(uri: string, token: vscode.CancellationToken): Promise<Perplexity> {
+    if (!client) throw new Error("the server is not running");
+    return client.sendRequest(ExecuteCommandRequest.type, { command: "lineahead.perplexity", arguments: [uri] }, token);
+  }
+
   const isWaiting = () => ["absent", "failed"].includes(status.now().state);
   const alias = (name: string, target: string) =>
     vscode.commands.registerCommand(`lineahead.${name}`, () => vscode.commands.executeCommand(target));
@@ -111,7 +116,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     vscode.commands.registerCommand("lineahead.showLog", () => log.show()),
     vscode.commands.registerCommand("lineahead.menu", () => showMenu(status.now())),
     vscode.commands.registerCommand("lineahead.toggle", toggle),
-    vscode.commands.registerCommand("lineahead.showPerplexity", () => toggleSurprise()),
+    vscode.commands.registerCommand("lineahead.showPerplexity", () => toggleSurprise(measureSurprise)),
     vscode.workspace.onDidChangeTextDocument(({ document }) => hideSurprise(document)),
     vscode.workspace.onDidGrantWorkspaceTrust(restart),
     vscode.workspace.onDidChangeConfiguration((change) => {

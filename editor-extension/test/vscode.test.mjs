@@ -363,6 +363,24 @@ describe("VS Code", { timeout: 900_000 }, () => {
     await code.command("Notifications: Clear All Notifications");
   });
 
+  it("can be stopped in a long file, and shades no text that has changed", async () => {
+    const lines = Array.from({ length: 6000 }, (_, number) => `value_${number} = ${number}`);
+    await code.open("long.py", `${lines.join("\n")}\n‸`);
+    const shades = () => code.page.locator(".view-overlays [class*='ced-']").count();
+    const reading = code.page.locator(".notifications-toasts .notification-list-item", { hasText: "reading the file" });
+    await code.command("Lineahead: Show or hide what is surprising");
+    await reading.getByRole("button", { name: "Cancel" }).click();
+    await reading.waitFor({ state: "detached" });
+    assert.equal(await shades(), 0);
+    await code.command("Lineahead: Show or hide what is surprising");
+    await reading.waitFor();
+    await code.focused();
+    await code.press("Control+Home", "Control+Shift+End", "Delete");
+    await code.waitForNotification("has changed while it was read");
+    assert.equal(await shades(), 0);
+    await code.command("Notifications: Clear All Notifications");
+  });
+
   it("comes back when the server is killed", async () => {
     const [before] = servers();
     assert.ok(before);

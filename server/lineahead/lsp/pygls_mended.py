@@ -35,7 +35,8 @@ class Futures(dict[Any, Any]):
 class Protocol(LanguageServerProtocol):
     """`JsonRPCProtocol` leaves requests without an answer: those with wrong parameters, and those after `shutdown`.
 
-    Its `_execute_handler` also keeps the future of each notification for ever: two to three kilobytes for each key.
+    Its `_execute_handler` also keeps the future of each notification for ever: two to three kilobytes for each key. And
+    where a request runs another handler, as `workspace/executeCommand` does, that one runs on when it is cancelled.
     """
 
     def __init__(self, server: Any, converter: Any) -> None:
@@ -46,6 +47,8 @@ class Protocol(LanguageServerProtocol):
         super()._execute_handler(msg_id, handler, callback, args, kwargs)
         if future := self._request_futures.get(msg_id):
             future.add_done_callback(lambda _: self._request_futures.pop(msg_id, None))
+            if request := getattr(callback, "keywords", {}).get("result_future"):  # which this one is a part of
+                request.add_done_callback(lambda _: future.cancel())
 
     @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
     def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> Generator[Any, Any, Any]:
