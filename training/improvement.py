@@ -15,7 +15,7 @@ from typing import Any
 from training import checkpoint, files, perplexity
 from training.checkpoint import Checkpoint
 from training.errors import InputError
-from training.own_code import OWN, OwnCode
+from training.own_code import OWN, OwnCode, folder_of
 
 WINDOW = 512  # tokens
 
@@ -40,7 +40,7 @@ def as_gathered(code: OwnCode, folders: list[Path]) -> Iterator[tuple[OwnCode, l
         copies = {folder: into / str(number) / folder.name for number, folder in enumerate(folders)}
         copied: dict[Path, Path] = {}
         for path in (Path(document.path) for document in code.documents if document.source == OWN):
-            folder = next(folder for folder in folders if path.is_relative_to(folder))
+            folder = folder_of(path, folders)
             copied[path] = copies[folder] / path.relative_to(folder)
             copied[path].parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copied[path])

@@ -108,8 +108,13 @@ def _can_be_listed(path: Path) -> bool:
     return str(path).isprintable()
 
 
+def folder_of(path: Path, folders: Iterable[Path]) -> Path:
+    """The first of these folders that a file lies in."""
+    return next(folder for folder in folders if path.is_relative_to(folder))
+
+
 def _name(path: Path, folders: Iterable[Path]) -> str:
-    return next(path.relative_to(folder).as_posix() for folder in folders if path.is_relative_to(folder))
+    return path.relative_to(folder_of(path, folders)).as_posix()
 
 
 def _general(size: int) -> tuple[list[Path], list[tuple[Path, str]]]:

@@ -25,7 +25,7 @@ from lineahead.engine.engine import Engine
 from lineahead.engine.open import BUNDLED_MODEL, load_engine
 from lineahead.suggest import prompt
 from training import format
-from training.report import results
+from training.report import measures, results
 
 CODE = (
     "tests/benchmarks/fit_memory.py",
@@ -33,7 +33,6 @@ CODE = (
     "server/lineahead/engine/onnx.py",
     "server/lineahead/suggest/prompt.py",
 )
-SAMPLES = 2_000
 CONDITIONS = ("nothing below", "with what is below")
 Files = dict[tuple[str, str], NDArray[np.float64]]
 """Of each file of a project: tokens, and nats under both CONDITIONS (3,)."""
@@ -72,7 +71,7 @@ def rates(tables: NDArray[np.float64]) -> NDArray[np.float64]:
     """(models, files, 3) as in Files → nats a token, first as measured, then with files drawn anew, the same ones for
     all models: (1 + SAMPLES, models, conditions)."""
     generator, files = np.random.default_rng(0), tables.shape[1]
-    draws = generator.multinomial(files, np.full(files, 1 / files), size=SAMPLES)
+    draws = generator.multinomial(files, np.full(files, 1 / files), size=measures.SAMPLES)
     total = np.einsum("sf,mfc->smc", np.vstack([np.ones((1, files)), draws]), tables)
     return np.asarray(total[..., 1:] / total[..., :1])
 
@@ -80,14 +79,16 @@ def rates(tables: NDArray[np.float64]) -> NDArray[np.float64]:
 def mean_over_pairs(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     """(1 + SAMPLES, pairs, conditions) → (1 + SAMPLES, conditions); the samples draw pairs anew, too."""
     generator, pairs = np.random.default_rng(1), differences.shape[1]
-    draws = np.vstack([np.ones((1, pairs)), generator.multinomial(pairs, np.full(pairs, 1 / pairs), size=SAMPLES)])
+    draws = np.vstack(
+        [np.ones((1, pairs)), generator.multinomial(pairs, np.full(pairs, 1 / pairs), size=measures.SAMPLES)]
+    )
     return np.asarray(np.einsum("sp,spc->sc", draws / pairs, differences))
 
 
 def with_interval(samples: NDArray[np.float64]) -> str:
     """A number as measured, and the interval of the samples behind it (1 + SAMPLES,)."""
-    low, high = np.percentile(samples[1:], [2.5, 97.5])
-    return f"{samples[0]:+.3f} ({low:+.3f} … {high:+.3f})"
+    found = measures.estimate(samples[0], samples[1:])
+    return f"{found.value:+.3f} ({found.low:+.3f} … {found.high:+.3f})"
 
 
 def row(name: str, differences: NDArray[np.float64]) -> str:
