@@ -1,6 +1,7 @@
 // How surprising each line of a file is to the model, as a shade behind the line.
 
 import * as vscode from "vscode";
+import { LSPErrorCodes } from "vscode-languageclient/node";
 
 export interface Perplexity {
   bitsPerByte: number;
@@ -31,10 +32,10 @@ export function hideSurprise(document: vscode.TextDocument): void {
   }
 }
 
-/** What the server finds, or undefined where it was stopped. A large file takes minutes. */
+/** What the server finds, or undefined where it was stopped, or is itself. A large file takes minutes. */
 async function measure(ask: Ask, uri: string, stop: vscode.CancellationTokenSource): Promise<Perplexity | undefined> {
   const found = ask(uri, stop.token).catch((error) => {
-    if (!stop.token.isCancellationRequested) throw error;
+    if (error?.code !== LSPErrorCodes.RequestCancelled) throw error;
     return undefined;
   });
   const moment = new Promise((resolve) => setTimeout(resolve, MOMENT, "late"));
@@ -55,10 +56,10 @@ export async function toggleSurprise(ask: Ask): Promise<void> {
   if (!editor) return;
   const { document } = editor;
   const { version } = document;
-  const stop = new vscode.CancellationTokenSource();
   const uri = document.uri.toString();
   if (shown.has(uri)) return hideSurprise(document);
   if (asked.has(uri)) return;
+  const stop = new vscode.CancellationTokenSource();
   asked.set(uri, stop);
   let found: Perplexity | undefined;
   try {
