@@ -6,6 +6,7 @@ import re
 import tokenize
 import warnings
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,11 @@ from lineahead.memory.files import is_learnable
 from lineahead.memory.memory import NO_MEMORY, NoMemory
 from lineahead.memory.modules import defined
 from lineahead.place import Place
+from lineahead.reasons import Reason
 from lineahead.settings import Settings
 from lineahead.suggest.awaited import awaited
 from lineahead.suggest.candidates import Candidate
-from lineahead.suggest.checks import objection
+from lineahead.suggest.checks import is_astray, objection
 from lineahead.suggest.ends import ends
 from lineahead.suggest.fitting import closed_part, fitting
 from lineahead.suggest.names import unknown_names
@@ -105,6 +107,43 @@ def test_a_cursor_far_down_is_judged_rightly_whatever_stands_where_reading_begin
 )
 def test_what_can_become_python(code: str, expected: Verdict) -> None:
     assert verdict(code) is expected
+
+
+@pytest.mark.parametrize(
+    ("above", "typed", "rest", "astray"),
+    [
+        ("", "bikes = load_bikes(p", "ath: Path", True),
+        ("", "bikes = load_bikes(p", "ath", False),
+        ("", "x = y ", "z", True),
+        ("", "x = y ", "if", False),
+        ("", "for x in ", "y z", True),
+        ("def f(a):\n    if a:\n        x = 1\n", "    el", "if a", False),
+        ("def f(a):\n    if a:\n        x = 1\n", "    el", "if a b", True),
+        ("x = {\n", "    'a': 1, ", "'b'", False),
+        ("x = f(\n", "    ", "b: int", True),
+        ("", "x = y z ", "u", False),  # which the person wrote
+        ("", "é = ü ", "ö", True),
+        ("", "type X", " = int", False),
+        ("", "class A[T](", "B", False),
+        ("", "x = t'", "a' 'b'", False),
+        ("", "print(f'{a ", "b", False),  # no grammar tells it from a text that is not closed yet
+    ],
+)
+def test_what_nothing_could_make_right_is_not_shown_in_part(above: str, typed: str, rest: str, astray: bool) -> None:
+    place = Place(above + typed, len(above + typed))
+    assert is_astray(place, rest) == astray
+    assert (objection(place, rest, False, NO_MEMORY) is Reason.DOES_NOT_PARSE) == astray
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_beginning_of_python_is_astray(path: Path) -> None:
+    """As far as a word or a mark goes: every token of the code that this project consists of."""
+    text = path.read_text(encoding="utf-8")
+    starts = [0, *accumulate(map(len, text.splitlines(keepends=True)))]
+    for token in list(tokenize.generate_tokens(io.StringIO(text).readline))[::7]:
+        offset = starts[token.start[0] - 1] + token.start[1]
+        if token.string.strip() and token.start[0] == token.end[0]:
+            assert not is_astray(Place(text[:offset], offset), token.string), token
 
 
 def test_files_of_a_newer_python_are_learned_and_half_written_ones_are_not() -> None:

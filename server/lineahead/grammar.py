@@ -43,6 +43,26 @@ def verdict(code: str) -> Verdict:
     return Verdict.WHOLE if _is_newer(code + "\n") else Verdict.WRONG
 
 
+def can_go_on(code: str, closers: str) -> bool:
+    """Whether more text could make the beginning of a text right; False only where it is certain that none could.
+
+    The interpreter's parser reads on as long as there is hope, and its "invalid syntax" (these words alone) names the
+    token at which there was none left. Where that is behind the end, more text might have helped. `closers` close the
+    brackets that are open there: of one that stays open it would say nothing else.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of invalid escapes in a person's strings
+            compile(f"{code}{closers}\n", "", "exec", INCOMPLETE_INPUT)
+    except SyntaxError as error:
+        where = error.lineno or 0, error.offset or 0
+        end = code.count("\n") + 1, len(code.rpartition("\n")[2])
+        return error.msg != "invalid syntax" or where > end
+    except (ValueError, RecursionError, MemoryError):
+        pass
+    return True
+
+
 def tree(code: str) -> ast.Module | None:
     """The syntax tree of a text; None where it is half written, newer than the interpreter or nested too deeply."""
     try:

@@ -2,11 +2,11 @@
 
 import re
 
-from lineahead.grammar import Verdict, parses, verdict
+from lineahead.grammar import Verdict, can_go_on, parses, verdict
 from lineahead.memory.memory import Memory
 from lineahead.place import Place
 from lineahead.reasons import Reason
-from lineahead.suggest.names import missing_imports, unknown_names
+from lineahead.suggest.names import closers, missing_imports, unknown_names
 from lineahead.syntax import (
     MOST_OF_A_LINE,
     MOST_PARSED,
@@ -15,6 +15,8 @@ from lineahead.syntax import (
     statement_before,
 )
 
+# What only an interpreter newer than the oldest that is supported may know: 3.12 and 3.14.
+NEWER = re.compile(r"^\s*(?:type|except)\b|\b(?:def|class)\s+\w+\s*\[|\b[rR]?[fFtT][rR]?[\"']")
 LONE_CLOSER = re.compile(r"\s*[)\]}]\s*")
 FIRST_BLOCK = re.compile(r":[ \t]{0,9}\r?\n([ \t]{1,16})(?=[^\s#])")
 
@@ -35,7 +37,7 @@ def objection(place: Place, inserted: str, complete: bool, memory: Memory) -> Re
         return None
     if not place.in_comment_or_string and breaks_indentation(place, inserted):
         return Reason.BAD_INDENTATION
-    if complete and breaks_parsing(place, inserted):
+    if breaks_parsing(place, inserted) if complete else is_astray(place, inserted):
         return Reason.DOES_NOT_PARSE
     if place.in_comment_or_string:  # whose words are no names
         return None
@@ -77,6 +79,19 @@ def step(text: str) -> int:
     """The columns by which the first block of a text is indented."""
     found = FIRST_BLOCK.search(text, 0, MOST_PARSED)
     return indentation(found[1]) if found else 4
+
+
+def is_astray(place: Place, inserted: str) -> bool:
+    """Whether nothing at all that might follow a suggestion could make it right."""
+    line = place.line_before + inserted
+    above = statement_before(place.text, place.line_start, line)
+    if above is None or len(line) > MOST_OF_A_LINE or NEWER.search(line):
+        return False
+    typed = place.line_before.removesuffix(place.word_before)
+    without, with_it = (
+        can_go_on(above + (part if above else part.lstrip(" \t")), closers(place, part)) for part in (typed, line)
+    )
+    return without and not with_it
 
 
 def breaks_parsing(place: Place, inserted: str) -> bool:

@@ -51,10 +51,10 @@ def unknown_names(place: Place, inserted: str) -> set[str]:
     above = statement_before(place.text, place.line_start, line)
     if above is None or len(line) > MOST_OF_A_LINE:
         return set()
-    closers = _closers(place, line)
+    closing = closers(place, line)
     whole = f"{place.line_after}\n{place.lines_below(indentation(line))}"
     block = "\n" + " " * indentation(line) + ("def _(): pass" if line.lstrip().startswith("@") else " case _: pass")
-    for end in (whole, place.line_after, " pass", "", block, *(closers + more for more in ("", ": pass", " pass"))):
+    for end in (whole, place.line_after, " pass", "", block, *(closing + more for more in ("", ": pass", " pass"))):
         code = above + line + end
         if parses(code):
             return unseen & _undefined(code)
@@ -67,7 +67,7 @@ def _fields(line: str) -> list[str]:
     return [field for match in strings for field in FIELD.findall(match[0])]
 
 
-def _closers(place: Place, line: str) -> str:
+def closers(place: Place, line: str) -> str:
     """What closes the brackets that are open behind a line, the innermost first."""
     opened = state_at(place.text, place.line_start).brackets
     for character in COMMENT_OR_STRING.sub('""', line):
