@@ -65,7 +65,7 @@ def test_what_is_too_long_or_too_deep_is_not_told() -> None:
         ("from quantiles import ", "median as mean", None),
         ("from quantiles import mean, ", "median", None),
         ("from quan", "tiles import mean", Reason.UNKNOWN_NAME),
-        ("from quantiles import medi", "um", Reason.UNKNOWN_NAME),
+        ("from quantiles import (me", "an)", None),  # where one name alone goes on from what is typed
         ("from quantiles import (median, ", "mean)", Reason.UNKNOWN_NAME),
         ("from elsewhere import ", "mean", None),
         ("from quantiles ", "import *", None),
@@ -79,6 +79,34 @@ def test_imports_name_what_is_there(line: str, writes: str, reason: Reason | Non
     engine = ScriptedEngine(writes + "\n")
     assert complete(place, Settings(), engine, memory=memory).reason == reason
     assert complete(place, Settings(), engine, memory=NO_MEMORY).reason is None
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("from quantiles import me", "dian"),
+        ("from quantiles import os, Sk", "etch"),
+        ("from quantiles import (me", "dian"),
+        ("    from quantiles import median as m, LI", "MIT"),
+        ("if x: from quantiles import LI", "MIT"),
+        ("from quantiles import median", None),
+        ("from quantiles import ", None),
+        ("from quantiles import X", None),
+        ("from os import pa", None),
+        ("# from quantiles import me", None),
+        ("import me", None),
+        ('x = """: from quantiles import me', None),
+    ],
+)
+def test_the_one_name_of_a_module_that_goes_on_so_is_sure(line: str, shown: str | None, explicit: bool) -> None:
+    memory = ProjectMemory()
+    memory.remember("/p/quantiles.py", PROJECT["/p/quantiles.py"])
+    place = Place(f"if x:\n{line}\n", 6 + len(line), path="/p/main.py", explicit=explicit)
+    answer = complete(place, Settings(enable={"*": True}), ScriptedEngine("yz\n"), memory=memory)
+    found = [suggestion.text for suggestion in answer.suggestions]
+    # On their own the last letters of a name are not worth reading while one types, unless they end the line.
+    assert found == [shown] if shown else not {"dian", "etch", "MIT"} & set(found)
 
 
 STATIC = "class A:\n    @classmethod\n    def f(cls):\n        pass\n\n    @staticmethod\n    def g():\n        "

@@ -95,7 +95,7 @@ def is_bound(place: Place, line: str, name: str) -> bool:
 def missing_imports(place: Place, inserted: str, memory: Memory) -> set[str]:
     """Names that a suggestion imports from a module of the project which has no such names."""
     line = place.line_before + inserted.partition("\n")[0]
-    found = IMPORT.search(line.rstrip(") ")) if "import" in line and len(line) <= MOST_OF_A_LINE else None
+    found = _import(line.rstrip(") "))
     if found is None:
         return set()
     typed = len(place.line_before) - len(place.word_before)
@@ -103,6 +103,20 @@ def missing_imports(place: Place, inserted: str, memory: Memory) -> set[str]:
     names = {name[1] for name in IMPORTED.finditer(found["names"]) if offset + name.end(1) > typed}
     offered = memory.exports(found["module"], place.path) if names else None
     return set() if offered is None else names - offered
+
+
+def importable(place: Place, memory: Memory) -> set[str]:
+    """The names of a module of the project that go on from the word behind `from MODULE import`; none for no word."""
+    if not place.word_before or place.language != "python" or place.in_comment_or_string:
+        return set()
+    found = _import(place.line_before)
+    offered = memory.exports(found["module"], place.path) if found else None
+    return {name for name in offered or () if name.startswith(place.word_before) and name != place.word_before}
+
+
+def _import(line: str) -> re.Match[str] | None:
+    """A line that ends in what `from MODULE import` imports."""
+    return IMPORT.search(line) if "import" in line and len(line) <= MOST_OF_A_LINE else None
 
 
 @cache

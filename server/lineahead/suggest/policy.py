@@ -1,5 +1,6 @@
 """What is suggested at a place in a text, and why not, where nothing is: pure functions, without LSP."""
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
 from lineahead.suggest import prompt
-from lineahead.suggest.awaited import awaited
+from lineahead.suggest.awaited import Awaited, awaited
 from lineahead.suggest.candidates import MAX_TOKENS, Candidate, Writer
 from lineahead.suggest.checks import objection
 from lineahead.suggest.ends import End, ends
 from lineahead.suggest.harm import harm, up_to_secret
 from lineahead.suggest.judgement import DEFAULT, Evidence, Judgement
+from lineahead.suggest.names import importable
 from lineahead.suggest.prompt import HEALED_BYTES
 from lineahead.suggest.silence import at_block_end, in_empty_block, silence
 
@@ -25,6 +27,7 @@ WHOLE = 10  # characters that a whole line is worth more than its beginning: the
 READING = 6  # characters: what it takes to read a suggestion, for who minds that as much as a wrong character
 TELLING_TOKENS, TELLING_SHARE = 3, 0.5  # behind which, and of the times that, a line stood there before
 REPEATED_TOKENS, REPEATED_SHARE = 12, 0.9  # from which on several lines may be the same again
+IMPORT_ENDS = 0.63  # of the times, behind a name that is imported from the project
 LEAST_OF_A_WORD = 4  # characters: who has less to go of a name types it
 ONE_WORD = re.compile(r"\W*\w*")
 # The model takes several blanks for the gap before a column of `=`, and `x =  ` would go on with another one.
@@ -109,6 +112,10 @@ def gather(place: Place, settings: Settings, engine: Engine, stop: Callable[[], 
     asked = prompt.build(before, engine.vocabulary, budget, place.text[place.offset :])
     if asked is None:
         return None
+    if len(names := importable(place, memory)) == 1:  # any other one would be refused
+        (rest,) = (name[len(place.word_before) :] for name in names)
+        only = Candidate(rest.encode(), ((len(rest.encode()), 0.0),), ended=True, end=math.log(IMPORT_ENDS))
+        return Found(only, (), (), Evidence(place, rest, (), Awaited()))
     remembered = memory.lines(place, engine.vocabulary, asked.token_ids, asked.required)
     # So much of what is above stood elsewhere before that it may go on as it did there, for some lines.
     repeats = any(line.is_told(REPEATED_TOKENS, REPEATED_SHARE) for line in remembered[:1])
