@@ -10,7 +10,9 @@ import argparse
 import random
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -73,8 +75,9 @@ def ask(engine: Engine, memory: ProjectMemory, place: Place, truth: str) -> Aske
     return Asked(*arrays[0], *arrays[1])
 
 
-def look(engine: Engine, model: Path, folder: Path, places: int, seed: int) -> list[Asked]:
+def look(model: Path, places: int, seed: int, folder: Path) -> list[Asked]:
     """Gather what may be suggested at random places of a folder."""
+    engine = load_engine(model)
     memory = ProjectMemory(mixture.read(model)[0])
     read_folders([folder], memory)
     memory.index(engine.vocabulary)
@@ -175,15 +178,15 @@ def main() -> int:
     parser.add_argument("--places", type=int, default=150, help="of each kind in each folder (default: %(default)s)")
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER")
     parser.add_argument("--seed", type=int, default=21)
+    parser.add_argument("--processes", type=int, default=2, help="default: %(default)s")
     parser.add_argument("--write", action="store_true", help="store the numbers with the model")
     options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    engine = load_engine(options.model)
-    asked = {
-        folder: look(engine, options.model, folder.resolve(), options.places, options.seed)
-        for folder in options.folders
-    }
+    folders = [folder.resolve() for folder in options.folders]
+    with ProcessPoolExecutor(options.processes) as executor:
+        looked = executor.map(partial(look, options.model, options.places, options.seed), folders)
+    asked = dict(zip(options.folders, looked, strict=True))
     print("| folder | places | surprise | calibration error | first line right | | by numbers of the others | | |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for folder in asked if len(asked) > 1 else ():
