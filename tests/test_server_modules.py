@@ -65,6 +65,7 @@ def test_what_is_too_long_or_too_deep_is_not_told() -> None:
         ("from quantiles import ", "median as mean", None),
         ("from quantiles import mean, ", "median", None),
         ("from quan", "tiles import mean", Reason.UNKNOWN_NAME),
+        ("from quantiles import mea", "n", Reason.UNKNOWN_NAME),
         ("from quantiles import (me", "an)", None),  # where one name alone goes on from what is typed
         ("from quantiles import (median, ", "mean)", Reason.UNKNOWN_NAME),
         ("from elsewhere import ", "mean", None),
@@ -105,7 +106,6 @@ def test_the_one_name_of_a_module_that_goes_on_so_is_sure(line: str, shown: str 
     place = Place(f"if x:\n{line}\n", 6 + len(line), path="/p/main.py", explicit=explicit)
     answer = complete(place, Settings(enable={"*": True}), ScriptedEngine("yz\n"), memory=memory)
     found = [suggestion.text for suggestion in answer.suggestions]
-    # On their own the last letters of a name are not worth reading while one types, unless they end the line.
     assert found == [shown] if shown else not {"dian", "etch", "MIT"} & set(found)
 
 

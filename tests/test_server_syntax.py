@@ -137,7 +137,7 @@ def test_what_nothing_could_make_right_is_not_shown_in_part(above: str, typed: s
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_no_beginning_of_python_is_astray(path: Path) -> None:
-    """As far as a word or a mark goes: every token of the code that this project consists of."""
+    """At every seventh token of some real files: up to a token's end anything may still follow."""
     text = path.read_text(encoding="utf-8")
     starts = [0, *accumulate(map(len, text.splitlines(keepends=True)))]
     for token in list(tokenize.generate_tokens(io.StringIO(text).readline))[::7]:

@@ -29,17 +29,13 @@ class Verdict(Enum):
 
 def verdict(code: str) -> Verdict:
     """What the interpreter's grammar says of the beginning of a text, or a newer one where it does not know it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of invalid escapes in a person's strings
-            compile(code + "\n", "", "exec", INCOMPLETE_INPUT)
-    except SyntaxError as error:
-        if error.msg == "incomplete input":
-            return Verdict.INCOMPLETE
-    except (ValueError, RecursionError, MemoryError):
-        return Verdict.WRONG
-    else:
+    failure = _failure(code)
+    if failure is None:
         return Verdict.WHOLE
+    if not isinstance(failure, SyntaxError):
+        return Verdict.WRONG
+    if failure.msg == "incomplete input":
+        return Verdict.INCOMPLETE
     return Verdict.WHOLE if _is_newer(code + "\n") else Verdict.WRONG
 
 
@@ -50,17 +46,22 @@ def can_go_on(code: str, closers: str) -> bool:
     token at which there was none left. Where that is behind the end, more text might have helped. `closers` close the
     brackets that are open there: of one that stays open it would say nothing else.
     """
+    failure = _failure(code + closers)
+    if not isinstance(failure, SyntaxError) or failure.msg != "invalid syntax":
+        return True
+    end = code.count("\n") + 1, len(code.rpartition("\n")[2])
+    return (failure.lineno or 0, failure.offset or 0) > end
+
+
+def _failure(code: str) -> Exception | None:
+    """What the interpreter's parser finds wrong with a text, or with reading it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of invalid escapes in a person's strings
-            compile(f"{code}{closers}\n", "", "exec", INCOMPLETE_INPUT)
-    except SyntaxError as error:
-        where = error.lineno or 0, error.offset or 0
-        end = code.count("\n") + 1, len(code.rpartition("\n")[2])
-        return error.msg != "invalid syntax" or where > end
-    except (ValueError, RecursionError, MemoryError):
-        pass
-    return True
+            compile(code + "\n", "", "exec", INCOMPLETE_INPUT)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return error
+    return None
 
 
 def tree(code: str) -> ast.Module | None:

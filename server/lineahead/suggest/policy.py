@@ -104,6 +104,11 @@ class Found:
 
 def gather(place: Place, settings: Settings, engine: Engine, stop: Callable[[], bool], memory: Memory) -> Found | None:
     """Ask the engine and the memory how a line goes on; None where there is nothing to go on from."""
+    if len(names := importable(place, memory)) == 1:  # any other one would be refused
+        rest = names.pop()[len(place.word_before) :]
+        text = rest.encode()
+        only = Candidate(text, ((len(text), 0.0),), ended=True, end=math.log(IMPORT_ENDS))
+        return Found(only, (), (), Evidence(place, rest, (), Awaited()))
     reserved = min(MAX_TOKENS + HEALED_BYTES, engine.context_window_size // 2)
     budget = max(1, engine.context_window_size - reserved)
     before = place.context + place.text[: place.offset]
@@ -112,10 +117,6 @@ def gather(place: Place, settings: Settings, engine: Engine, stop: Callable[[], 
     asked = prompt.build(before, engine.vocabulary, budget, place.text[place.offset :])
     if asked is None:
         return None
-    if len(names := importable(place, memory)) == 1:  # any other one would be refused
-        (rest,) = (name[len(place.word_before) :] for name in names)
-        only = Candidate(rest.encode(), ((len(rest.encode()), 0.0),), ended=True, end=math.log(IMPORT_ENDS))
-        return Found(only, (), (), Evidence(place, rest, (), Awaited()))
     remembered = memory.lines(place, engine.vocabulary, asked.token_ids, asked.required)
     # So much of what is above stood elsewhere before that it may go on as it did there, for some lines.
     repeats = any(line.is_told(REPEATED_TOKENS, REPEATED_SHARE) for line in remembered[:1])
@@ -123,10 +124,10 @@ def gather(place: Place, settings: Settings, engine: Engine, stop: Callable[[], 
     writer = Writer(asked, engine, memory.recall(place, engine.vocabulary), stop, settings.max_lines if several else 1)
     known = [(writer.spelled(line), line) for line in remembered]
     likeliest = writer.likeliest(remembered)
-    text = likeliest.text.decode("utf-8", errors="replace")
-    again = (writer.again(line) for spelled, line in known if spelled != text and not stop())
+    written = likeliest.text.decode("utf-8", errors="replace")
+    again = (writer.again(line) for spelled, line in known if spelled != written and not stop())
     others = chain(writer.other_ways(likeliest), writer.drawn())
-    return Found(likeliest, again, others, Evidence(place, text, known, awaited(place)))
+    return Found(likeliest, again, others, Evidence(place, written, known, awaited(place)))
 
 
 def _best_end(
