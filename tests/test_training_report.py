@@ -1,6 +1,5 @@
 """The report: what its numbers mean, that text and results agree, and results that it refuses."""
 
-import copy
 import json
 import math
 import re
@@ -13,7 +12,7 @@ import pytest
 from training import door
 from training.errors import InputError
 from training.report import __main__ as report
-from training.report import measures, numbers, results
+from training.report import marks, measures, numbers, results
 from training.report.measures import ALONE, CONDITIONS, GATE, Estimate
 
 TEXT = (report.FOLDER / report.TEXT).read_text(encoding="utf-8")
@@ -35,6 +34,33 @@ def made_up(alpha: float = 0.1, saved: float = 0.2) -> dict[str, Any]:
         models.append({"tokens": tokens, "projects": projects})
     made_by = {"command": "measure", "date": "2026-01-02", "versions": {"torch": "2", "onnxruntime": "1"}}
     return {"made_by": made_by, "models": models}
+
+
+def made_up_marks(below: float = -0.25, left_to_right: float = 1.005, pairs: int = 3) -> dict[str, Any]:
+    """Results in which the mark changes nats with the text below, and bits left to right, by exact amounts."""
+    models, names = [], []
+    for pair in range(pairs):
+        for side, name in enumerate((f"true-{pair}", f"false-{pair}")):
+            marked = 1 - side
+            lines, places = {}, {}
+            for project in ("b", "a"):
+                lines[project] = [
+                    {"file": f"{number}.py", "tokens": 10 + number,
+                     "nats": {marks.CONDITIONS[0]: (10 + number) * (3 + pair / 10),
+                              marks.CONDITIONS[1]: (10 + number) * (2.75 + pair / 10 + number / 50 + marked * below)}}
+                    for number in range(12)
+                ]  # fmt: skip
+                places[project] = [
+                    {"file": f"{number}.py", "places": 4, "exact": {marks.MEMORY[0]: 1 + marked, marks.MEMORY[1]: 1}}
+                    for number in range(8)
+                ]
+            models.append(
+                {"name": name, "lines": lines, "places": places, "progress": {"steps": 240, "tokens": 1_966_080},
+                 "evaluation": {"validation_bits_per_byte": 0.93 * (left_to_right if marked else 1)}}
+            )  # fmt: skip
+        names.append([f"true-{pair}", f"false-{pair}"])
+    made_by = {"command": "measure", "date": "2026-01-03", "versions": {}}
+    return {"made_by": made_by, "models": models, "pairs": names}
 
 
 def test_a_power_law_gives_its_exponent_and_what_a_saving_is_worth() -> None:
@@ -90,7 +116,7 @@ def commands(text: str) -> dict[str, str]:
 
 
 def test_the_commands_say_what_was_measured() -> None:
-    said = commands(numbers.all_numbers(made_up(alpha=0.1, saved=0.2)).replace("\\\\\n}", "}"))
+    said = commands(numbers.all_numbers(made_up(alpha=0.1, saved=0.2), made_up_marks()).replace("\\\\\n}", "}"))
     assert said["GainGateThird"] == "20.0"
     assert said["GainGateThirdInterval"] == "[20.0, 20.0]"
     assert said["Alpha"] == "0.1000"
@@ -99,6 +125,52 @@ def test_the_commands_say_what_was_measured() -> None:
     assert (said["Left"], said["SecondVerdict"]) == ("1.00", "holds")
     assert (said["Lines"], said["Files"], said["Tokens"]) == ("48", "24", "720")
     assert said["WorthEarly"] == said["WorthLate"] == said["Worth"]
+    assert (said["MarkBelow"], said["MarkBelowInterval"]) == ("-0.250", "[-0.250, -0.250]")
+    assert (said["MarkAlone"], said["MarkAloneInterval"]) == ("0.000", "[0.000, 0.000]")
+    assert (said["MarkedExactMemory"], said["UnmarkedExactMemory"], said["MarkExactMemory"]) == ("50.0", "25.0", "25.0")
+    assert (said["MarkPairs"], said["MarkTokens"], said["MarkPlaces"]) == ("3", f"{2 * 12 * 15.5:.0f}", "64")
+    assert (said["MarkCosts"], said["ThirdVerdict"]) == ("0.50", "holds")
+
+
+@pytest.mark.parametrize(
+    ("below", "high", "worse", "said"),
+    [
+        (-0.1, -0.01, 1.0, "holds"),
+        (-0.2, 0.01, 0.0, "is not decided"),
+        (-0.09, -0.05, 0.0, "fails"),
+        (-0.2, -0.1, 1.1, "fails"),
+    ],
+)
+def test_the_mark_is_judged_by_what_it_saves_and_what_it_costs(
+    below: float, high: float, worse: float, said: str
+) -> None:
+    assert numbers.mark_verdict(Estimate(below, 2 * below - high, high), worse) == said
+
+
+def test_pairs_are_drawn_anew_as_files_are() -> None:
+    made = made_up_marks()
+    for model in made["models"][:2]:  # the first pair: nothing gained
+        for files in model["lines"].values():
+            for file in files:
+                file["nats"] = dict.fromkeys(marks.CONDITIONS, 3.0 * file["tokens"])
+    drawn = marks.rates(marks.marks(made).nats)
+    mean = marks.mean_over_pairs(drawn[:, 0] - drawn[:, 1])[:, marks.BELOW]
+    found = measures.estimate(mean[0], mean[1:])
+    assert mean[0] == pytest.approx(-0.25 * 2 / 3)
+    assert found.low == pytest.approx(-0.25)
+    assert found.high == pytest.approx(0)
+
+
+@pytest.mark.parametrize("part", ["lines", "places", "progress"])
+def test_models_that_saw_something_else_are_no_pair(part: str) -> None:
+    made = made_up_marks()
+    last = made["models"][-1]
+    if part == "progress":
+        last["progress"]["tokens"] += 1
+    else:
+        last[part]["a"][0][{"lines": "tokens", "places": "places"}[part]] += 1
+    with pytest.raises(InputError, match="the same"):
+        marks.marks(made)
 
 
 def body() -> str:
@@ -108,26 +180,37 @@ def body() -> str:
     text = re.sub(r"\\begin\{axis\}\[.*?\]\n(?=\\addplot)", "", text, flags=re.DOTALL)
     text = re.sub(r"\\addplot\[[^\]]*\]", "", text)
     text = re.sub(r"\\(?:cite|ref|label|header)\{[^}]*\}", "", text)
-    return re.sub(r"\\begin\{minipage\}\{[^}]*\}|\\vskip \d+pt", "", text)
+    return re.sub(r"\\begin\{minipage\}\{[^}]*\}|\\vskip \d+pt|\\multicolumn\{\d\}", "", text)
 
 
 def test_no_number_that_was_measured_is_typed_into_the_text() -> None:
     formulas = re.sub(r"\$D_3\$|\(1 - \\tau\)|\^\{1/\\alpha\} / D_3\$|and \$D_3|\$w = 0\$", "", body())
-    names = re.sub(r"\bH[12]\b|\bint8\b", "", formulas)
+    names = re.sub(r"\bH[123]\b|\bint8\b", "", formulas)
     assert re.findall(r"[^\n]*\d[^\n]*", names) == []
 
 
 def test_each_command_of_the_text_is_made_from_the_results() -> None:
-    made = set(re.findall(r"\\newcommand\{\\(\w+)\}", numbers.all_numbers(made_up())))
+    made = set(re.findall(r"\\newcommand\{\\(\w+)\}", numbers.all_numbers(made_up(), made_up_marks())))
     used = set(re.findall(r"\\([A-Z]\w*)", TEXT))
     own = set(re.findall(r"\\newcommand\{\\(\w+)\}", TEXT)) | {"LARGE"}
     assert used - made - own == set()
-    assert {"Worth", "WorthInterval", "GainGateThird", "FirstVerdict", "ProjectRows", "PointsGate", "Fit"} <= used
+    assert {
+        "Worth",
+        "WorthInterval",
+        "GainGateThird",
+        "FirstVerdict",
+        "ProjectRows",
+        "PointsGate",
+        "Fit",
+        "MarkRows",
+    } <= used
 
 
 def test_the_numbers_beside_the_text_are_those_of_the_results() -> None:
-    found = json.loads((results.FOLDER / results.MEMORY).read_text(encoding="utf-8"))
-    assert numbers.path(report.FOLDER).read_text(encoding="utf-8") == numbers.all_numbers(found)
+    memory, middles = (
+        json.loads((results.FOLDER / name).read_text(encoding="utf-8")) for name in (results.MEMORY, results.MIDDLES)
+    )
+    assert numbers.path(report.FOLDER).read_text(encoding="utf-8") == numbers.all_numbers(memory, middles)
 
 
 def test_results_that_are_older_than_their_code_are_refused(tmp_path: Path) -> None:
@@ -161,10 +244,11 @@ def test_the_command_says_what_is_missing(
 ) -> None:
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     monkeypatch.setattr(report, "FOLDER", tmp_path)
-    assert report.main(["--numbers"]) == door.FAILED
-    assert "no such results" in capsys.readouterr().err
-    results.write(tmp_path / results.MEMORY, command="c", date="2026-01-02", code=["training/report/measures.py"],
-                  **{key: value for key, value in copy.deepcopy(made_up()).items() if key != "made_by"})  # fmt: skip
+    for name, made in ((results.MEMORY, made_up()), (results.MIDDLES, made_up_marks())):
+        assert report.main(["--numbers"]) == door.FAILED
+        assert f"{name}: no such results" in capsys.readouterr().err
+        results.write(tmp_path / name, command="c", date="2026-01-02", code=["training/report/measures.py"],
+                      **{key: value for key, value in made.items() if key != "made_by"})  # fmt: skip
     assert report.main(["--numbers"]) == 0
     assert "\\newcommand{\\Worth}" in numbers.path(tmp_path).read_text(encoding="utf-8")
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -53,9 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         found = results.read(results.FOLDER / results.MEMORY)
-        write_text_atomically(numbers.path(FOLDER), numbers.all_numbers(found))
+        middles = results.read(results.FOLDER / results.MIDDLES)
+        write_text_atomically(numbers.path(FOLDER), numbers.all_numbers(found, middles))
         if not options.numbers:
-            typeset(FOLDER, found["made_by"]["date"])
+            typeset(FOLDER, max(one["made_by"]["date"] for one in (found, middles)))
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return door.FAILED

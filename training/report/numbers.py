@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import format
-from training.report import measures
+from training.report import marks, measures
+from training.report.marks import Marks
 from training.report.measures import ABOVE, ALONE, CONDITIONS, CONSTANTS, GATE, Estimate, Measured
 from training.report.results import ROOT
 
 MODEL = ROOT / "server" / "lineahead" / "model"
 CLAIMED = 10  # times the training compute, as the hypothesis was stated
 HALF = 0.5  # of the gain that must be left, as the second one was
+NATS = 0.1  # a token that a mark must save, as the third one was
+WORSE = 1.0  # per cent of bits left to right that it may cost
 NAMES = ("First", "Second", "Third")
 COLUMNS = ("Alone", "Constants", "Gate", "Above")
 
@@ -144,8 +147,57 @@ def plots(found: Measured, drawn: NDArray[np.float64]) -> str:
     return text + command("Fit", f"{at_a_million:.4f} * x^(-{alpha:.5f})")
 
 
-def all_numbers(results: dict[str, Any]) -> str:
-    """The text of numbers.tex. Raises InputError for results that do not fit together."""
+def mark_verdict(below: Estimate, worse: float) -> str:
+    """What is said of the third hypothesis: `below`, the nats a token that the mark adds with the text below the line,
+    and `worse`, the per cent of bits that it adds left to right."""
+    if below.value <= -NATS and below.high < 0 and worse <= WORSE:
+        return "holds"
+    return "is not decided" if below.value <= -NATS and worse <= WORSE else "fails"
+
+
+def missing_lines(found: Marks) -> str:
+    """What a mark for the missing lines is worth: a row a pair, and the means over pairs."""
+    nats, exact = marks.rates(found.nats), 100 * marks.rates(found.exact, 2)  # (1 + samples, 2, pairs, columns)
+    text = "".join(
+        (
+            command("MarkPairs", str(len(found.names))),
+            command("MarkSteps", str(found.steps)),
+            command("MarkTrained", f"{found.tokens / 1e6:.1f}"),
+            command("MarkTokens", f"{found.nats[0, 0, :, 0].sum():,.0f}".replace(",", "{,}")),
+            command("MarkPlaces", f"{found.exact[0, 0, :, 0].sum():,.0f}".replace(",", "{,}")),
+            command("MarkNats", str(NATS)),
+            command("MarkMayCost", f"{WORSE:g}"),
+        )
+    )
+    for side, name in enumerate(("Marked", "Unmarked")):
+        drawn = marks.mean_over_pairs(nats[:, side])
+        for condition, column in ((marks.ALONE, "Alone"), (marks.BELOW, "Below")):
+            text += command(f"{name}{column}", f"{drawn[0, condition]:.3f}")
+        worth = drawn[:, marks.BELOW] - drawn[:, marks.ALONE]
+        text += with_interval(f"{name}Worth", measures.estimate(worth[0], worth[1:]), 3)
+        for number, column in enumerate(("Memory", "NoMemory")):
+            text += command(f"{name}Exact{column}", f"{marks.mean_over_pairs(exact[:, side])[0, number]:.1f}")
+    differences = np.concatenate((nats[:, 0] - nats[:, 1], exact[:, 0] - exact[:, 1]), axis=-1)
+    means = marks.mean_over_pairs(differences)
+    found_means = [measures.estimate(column[0], column[1:]) for column in means.T]
+    columns = (("MarkAlone", 3), ("MarkBelow", 3), ("MarkExactMemory", 1), ("MarkExactNoMemory", 1))
+    for (name, digits), one in zip(columns, found_means, strict=True):
+        text += with_interval(name, one, digits)
+    worse = 100 * (found.left_to_right[0] / found.left_to_right[1] - 1)
+    text += command("MarkCosts", f"{worse.mean():.2f}") + command("MarkCostsMost", f"{worse.max():.2f}")
+    text += command("ThirdVerdict", mark_verdict(found_means[marks.BELOW], float(worse.mean())))
+    rows = ""
+    for pair in range(len(found.names)):
+        saved = measures.estimate(differences[0, pair, marks.BELOW], differences[1:, pair, marks.BELOW])
+        cells = [f"{nats[0, side, pair, column]:.3f}" for side in range(2) for column in range(2)]
+        cells.append(f"${saved.value:.3f}$ $[{saved.low:.3f}, {saved.high:.3f}]$")
+        cells += [f"{found.left_to_right[side, pair]:.4f}" for side in range(2)]
+        rows += f"{pair + 1} & {' & '.join(cells)} \\\\\n"
+    return text + command("MarkRows", rows)
+
+
+def all_numbers(results: dict[str, Any], of_marks: dict[str, Any]) -> str:
+    """The text of numbers.tex, from both results. Raises InputError for results that do not fit together."""
     found = measures.measured(results)
     drawn = measures.resampled(found)
     head = "% Made from the results by `python -m training.report`; do not edit.\n"
@@ -157,6 +209,7 @@ def all_numbers(results: dict[str, Any]) -> str:
         scaling(found, drawn),
         table(found, drawn),
         plots(found, drawn),
+        missing_lines(marks.marks(of_marks)),
     )
     return head + "".join(parts)
 

@@ -14,6 +14,7 @@ from training.files import write_text_atomically
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent / "results"
 MEMORY = "memory.json"
+MIDDLES = "middles.json"
 PACKAGES = ("numpy", "onnxruntime", "tokenizers", "torch")
 
 
