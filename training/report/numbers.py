@@ -27,9 +27,14 @@ def command(name: str, text: str) -> str:
     return f"\\newcommand{{\\{name}}}{{{text}}}\n"
 
 
+def grouped(number: float, digits: int = 0) -> str:
+    """A number rounded to digits behind the point, its thousands apart."""
+    return f"{number:,.{digits}f}".replace(",", "{,}")
+
+
 def with_interval(name: str, found: Estimate, digits: int) -> str:
     """Commands for a value and its interval, rounded to digits behind the point."""
-    value, low, high = (f"{number:,.{digits}f}".replace(",", "{,}") for number in (found.value, found.low, found.high))
+    value, low, high = (grouped(number, digits) for number in (found.value, found.low, found.high))
     return command(name, value) + command(f"{name}Interval", f"[{low}, {high}]")
 
 
@@ -51,12 +56,12 @@ def sizes(found: Measured, results: dict[str, Any]) -> str:
             command("Parameters", f"{about['parameters'] / 1e6:.1f}"),
             command("Layers", str(model["num_layers"])),
             command("Width", str(model["hidden_size"])),
-            command("Vocabulary", f"{model['vocab_size']:,}".replace(",", "{,}")),
-            command("Lines", f"{found.lines:,}".replace(",", "{,}")),
-            command("Files", f"{sum(map(len, found.size)):,}".replace(",", "{,}")),
+            command("Vocabulary", grouped(model["vocab_size"])),
+            command("Lines", grouped(found.lines)),
+            command("Files", grouped(sum(map(len, found.size)))),
             command("Fewest", str(min(map(len, found.size)))),
-            command("Tokens", f"{tokens:,}".replace(",", "{,}")),
-            command("Samples", f"{measures.SAMPLES:,}".replace(",", "{,}")),
+            command("Tokens", grouped(tokens)),
+            command("Samples", grouped(measures.SAMPLES)),
             command("Level", str(measures.LEVEL)),
             command("Claimed", str(CLAIMED)),
             command("Measured", made_by["date"]),
@@ -163,8 +168,8 @@ def missing_lines(found: Marks) -> str:
             command("MarkPairs", str(len(found.names))),
             command("MarkSteps", str(found.steps)),
             command("MarkTrained", f"{found.tokens / 1e6:.1f}"),
-            command("MarkTokens", f"{found.nats[0, 0, :, 0].sum():,.0f}".replace(",", "{,}")),
-            command("MarkPlaces", f"{found.exact[0, 0, :, 0].sum():,.0f}".replace(",", "{,}")),
+            command("MarkTokens", grouped(found.nats[0, 0, :, 0].sum())),
+            command("MarkPlaces", grouped(found.exact[0, 0, :, 0].sum())),
             command("MarkNats", str(NATS)),
             command("MarkMayCost", f"{WORSE:g}"),
         )
@@ -175,8 +180,8 @@ def missing_lines(found: Marks) -> str:
             text += command(f"{name}{column}", f"{drawn[0, condition]:.3f}")
         worth = drawn[:, marks.BELOW] - drawn[:, marks.ALONE]
         text += with_interval(f"{name}Worth", measures.estimate(worth[0], worth[1:]), 3)
-        for number, column in enumerate(("Memory", "NoMemory")):
-            text += command(f"{name}Exact{column}", f"{marks.mean_over_pairs(exact[:, side])[0, number]:.1f}")
+        for right, column in zip(marks.mean_over_pairs(exact[:, side])[0], ("Memory", "NoMemory"), strict=True):
+            text += command(f"{name}Exact{column}", f"{right:.1f}")
     differences = np.concatenate((nats[:, 0] - nats[:, 1], exact[:, 0] - exact[:, 1]), axis=-1)
     means = marks.mean_over_pairs(differences)
     found_means = [measures.estimate(column[0], column[1:]) for column in means.T]
@@ -210,6 +215,7 @@ def all_numbers(results: dict[str, Any], of_marks: dict[str, Any]) -> str:
         table(found, drawn),
         plots(found, drawn),
         missing_lines(marks.marks(of_marks)),
+        command("MarkMeasured", of_marks["made_by"]["date"]),
     )
     return head + "".join(parts)
 
