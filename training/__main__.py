@@ -7,6 +7,7 @@ COMMANDS = {
     "course": "collect what full runs of the ladder showed, for course.ipynb",
     "report": "make the report's numbers and its PDF from the results",
     "adapt": "teach a model your own code, in minutes",
+    "average": "leave the mean of checkpoints' weights",
     "perplexity": "say how surprised a checkpoint is by code",
     "sample": "let a checkpoint write code",
     "export": "write model.onnx, the graph that the server runs, beside a checkpoint",

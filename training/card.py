@@ -83,12 +83,16 @@ def _prompts(batches: dict[str, Any]) -> str:
 
 
 def _training(facts: dict[str, Any]) -> str:
-    """How one training went, as a sentence or two."""
+    """How one training went, as a sentence or two; of averaged ones each."""
+    command = " ".join(map(without_folders, facts["command"].split(" ")))  # as it may have been kept once
+    if "averaged" in facts:
+        parts = " ".join(f"{100 * part['share']:.0f} %: {_training(part)}" for part in facts["averaged"])
+        by = f"`{command}`; commit {facts['commit'] or 'unknown'}"
+        return f"The mean of the weights of {len(facts['averaged'])} checkpoints; {by}. {parts}"
     progress, machine, data = facts["progress"], facts["machine"], facts["data"]["train"]
     hardware = machine["device"]
     if hardware == "cpu":
         hardware = f"{machine['processes']} process(es) of {machine['threads']} thread(s) on {machine['processor']}"
-    command = " ".join(map(without_folders, facts["command"].split(" ")))  # as it may have been kept once
     return (
         f"{progress['steps']:,} steps, {progress['tokens']:,} tokens "
         f"({progress['tokens'] / max(1, data['tokens']):.2f} epochs of {data['tokens']:,} tokens, "

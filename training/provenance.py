@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from torch import nn
 from training import card, metrics
 from training.dataset import Dataset
 from training.devices import Compute
+from training.errors import InputError
 from training.files import write_text_atomically
 from training.format import CARD, PROVENANCE
 from training.resume import Progress
 
 TRAINING = ("command", "commit", "versions", "machine", "progress", "data")  # the facts of one training
+AVERAGING = ("command", "commit", "progress", "averaged")  # of a mean of some: the steps of all
 PACKAGES = ("torch", "tokenizers", "transformers", "numpy", "safetensors")
 
 
@@ -28,7 +31,11 @@ def write(
     folder: Path, config: dict[str, Any], dataset: Dataset, model: nn.Module, compute: Compute, progress: Progress
 ) -> None:
     """Write both files into the run's folder; `config` is all its settings as plain data."""
-    about = describe(folder, config, dataset, model, compute, progress)
+    write_facts(folder, describe(folder, config, dataset, model, compute, progress))
+
+
+def write_facts(folder: Path, about: dict[str, Any]) -> None:
+    """Write what is known of a model, for machines and for people."""
     write_text_atomically(folder / PROVENANCE, json.dumps(about, indent=1) + "\n")
     write_text_atomically(folder / CARD, card.render(about))
 
@@ -40,7 +47,7 @@ def describe(
     lines, start_from = metrics.read(folder), config["run"]["start_from"]
     evaluated = [line for line in lines if "validation_nats" in line]
     return {
-        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "written": _now(),
         "command": _command(),
         "commit": _commit(),
         "versions": {
@@ -73,6 +80,34 @@ def describe(
     }
 
 
+def averaged(folders: Sequence[Path], shares: Sequence[float]) -> dict[str, Any]:
+    """The facts of the mean of checkpoints' weights: what was learned from is told of the first, runs of all of them.
+
+    Raises InputError for a checkpoint that says nothing of its run.
+    """
+    parts = []
+    for folder in folders:
+        try:
+            parts.append(json.loads((folder / PROVENANCE).read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{folder}: expected {PROVENANCE}, of a finished run; found none to read ({error})"
+            ) from None
+    told = [training for folder in folders for training in trainings_of(folder)[1:]]
+    before = [training for index, training in enumerate(told) if training not in told[:index]]
+    runs = [_training_of(about) for about in parts]
+    counted = [run["progress"] for run in runs if run not in before]
+    return {
+        **parts[0],
+        "written": _now(),
+        "command": _command(),
+        "commit": _commit(),
+        "progress": {name: sum(progress[name] for progress in counted) for name in parts[0]["progress"]},
+        "averaged": [{"share": share, **run} for share, run in zip(shares, runs, strict=True)],
+        "before": before,
+    }
+
+
 def trainings_of(folder: Path) -> list[dict[str, Any] | str]:
     """What is known of the training of an earlier checkpoint and, after it, of those that it went on from."""
     try:
@@ -80,9 +115,18 @@ def trainings_of(folder: Path) -> list[dict[str, Any] | str]:
         earlier = about["before"]
         if isinstance(earlier, str):  # prose, as it was kept once
             earlier = [earlier] if earlier else []
-        return [{name: about[name] for name in TRAINING}, *earlier]
+        return [_training_of(about), *earlier]
     except (OSError, ValueError, KeyError, TypeError):
         return [f"{folder.resolve().name}, whose {PROVENANCE} says nothing of it."]
+
+
+def _training_of(about: dict[str, Any]) -> dict[str, Any]:
+    """The facts of one training, or of the trainings whose weights were averaged."""
+    return {name: about[name] for name in (AVERAGING if "averaged" in about else TRAINING)}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _command() -> str:
