@@ -12,7 +12,7 @@ import pytest
 from training import door
 from training.errors import InputError
 from training.report import __main__ as report
-from training.report import marks, measures, numbers, results
+from training.report import marks, measures, numbers, recipes, results
 from training.report.measures import ALONE, CONDITIONS, GATE, Estimate
 
 TEXT = (report.FOLDER / report.TEXT).read_text(encoding="utf-8")
@@ -171,6 +171,50 @@ def test_models_that_saw_something_else_are_no_pair(part: str) -> None:
         last[part]["a"][0][{"lines": "tokens", "places": "places"}[part]] += 1
     with pytest.raises(InputError, match="the same"):
         marks.marks(made)
+
+
+def made_up_recipes(saved: float = 0.02, unlike: float = 0.0) -> dict[str, Any]:
+    """Results in which the second recipe saves an exact share of the bits of each run, and the third has one run."""
+    made = []
+    for name, runs, less in (("as it is", 3, 0.0), ("wider", 3, saved), ("mean of three", 1, 0.1)):
+        measured = [
+            {"run": f"{number}", "progress": {"tokens": 1_966_080}, "evaluation": {"validation_bits_per_byte": 0.9},
+             "projects": {
+                 project: [
+                     {"file": f"{file}.py", "bytes": 100 + file,
+                      "bits": (100 + file) * level * (1 - less) * (1 + number / 100 + (unlike if less else 0) * number)}
+                     for file in range(12)
+                 ]
+                 for project, level in (("b", 1.2), ("a", 0.8))
+             }}
+            for number in range(runs)
+        ]  # fmt: skip
+        made.append({"name": name, "runs": measured})
+    return {"made_by": {"command": "measure", "date": "2026-01-04", "versions": {}}, "recipes": made}
+
+
+def test_recipes_are_held_against_the_first_in_pairs() -> None:
+    first, second, third = recipes.rows(recipes.recipes(made_up_recipes()))
+    assert (first.difference, first.runs, third.runs) == (None, 3, 1)
+    assert first.bits == pytest.approx(1.01)  # projects and runs count alike
+    assert second.difference is not None
+    assert (second.difference.value, second.difference.low, second.difference.high) == pytest.approx((-2, -2, -2))
+    assert third.difference is not None
+    assert third.difference.value == pytest.approx(100 * (0.9 / 1.01 - 1))
+
+
+def test_what_differs_between_pairs_widens_the_interval() -> None:
+    found = recipes.rows(recipes.recipes(made_up_recipes(unlike=0.05)))[1].difference
+    assert found is not None
+    assert found.low < found.value - 1
+    assert found.high > found.value + 1
+
+
+def test_runs_that_saw_other_files_are_no_recipes() -> None:
+    made = made_up_recipes()
+    made["recipes"][1]["runs"][2]["projects"]["a"][3]["bytes"] += 1
+    with pytest.raises(InputError, match="the same files"):
+        recipes.recipes(made)
 
 
 def body() -> str:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,13 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script, it has only its own folder
 from raw_client import SERVER, RawClient
 
+import lineahead
 from lineahead.engine.open import BUNDLED_MODEL
+from training import format
+from training.report import measures, results
 
 SECONDS, MEMORY = 5, 2**30  # of a task's tests
-SAMPLES = 2_000
+CODE = ("tests/benchmarks/infilling.py",)
 
 
 def suggestion(client: RawClient, number: int, task: dict[str, Any]) -> str:
@@ -63,14 +67,14 @@ def passes(task: dict[str, Any], text: str) -> bool:
     return done.returncode == 0
 
 
-def share(name: str, which: list[bool], functions: list[str]) -> str:
-    """A row of the table: a share, and a 95 % interval by a bootstrap over functions, whose lines belong together."""
+def share(which: list[bool], functions: list[str]) -> list[float]:
+    """Per cent, and a 95 % interval by a bootstrap over functions, whose lines belong together."""
     generator, names = np.random.default_rng(0), sorted(set(functions))
     of = np.array([names.index(function) for function in functions])
     right, all_of_it = np.bincount(of, weights=which), np.bincount(of)
-    drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=SAMPLES)
-    low, high = np.percentile(100 * (drawn @ right) / (drawn @ all_of_it), [2.5, 97.5])
-    return f"| {name} | {sum(which):,} of {len(which):,} | {100 * np.mean(which):.1f} ({low:.1f} … {high:.1f}) |"
+    drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=measures.SAMPLES)
+    found = measures.estimate(100 * np.mean(which), 100 * (drawn @ right) / (drawn @ all_of_it))
+    return [round(number, 2) for number in (found.value, found.low, found.high)]
 
 
 def main() -> None:
@@ -79,7 +83,7 @@ def main() -> None:
     parser.add_argument("tasks", type=Path, metavar="TASKS", help="HumanEval-SingleLineInfilling.jsonl.gz")
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER")
     parser.add_argument("--limit", type=int, metavar="N", help="the first tasks only, to try it")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="what was suggested at each task")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="results for the report")
     options = parser.parse_args()
     with gzip.open(options.tasks, "rt", encoding="utf-8") as lines:
         tasks = [json.loads(line) for line in lines][: options.limit]
@@ -92,12 +96,22 @@ def main() -> None:
         passed = list(tqdm(executor.map(passes, tasks, texts), total=len(tasks), desc="testing", unit="task"))
     functions = [task["task_id"].rpartition("/")[0] for task in tasks]
     print("| | tasks | % (95 % interval) |\n| --- | --- | --- |")
-    for name, which in (("shown", list(map(bool, texts))), ("exact", exact), ("passed", passed)):
-        print(share(name, which, functions))
+    found = {"shown": list(map(bool, texts)), "exact": exact, "passed": passed}
+    shares = {name: share(which, functions) for name, which in found.items()}
+    for name, (value, low, high) in shares.items():
+        print(f"| {name} | {sum(found[name]):,} of {len(tasks):,} | {value:.1f} ({low:.1f} … {high:.1f}) |")
     if options.json:
-        rows = ({"task": task["task_id"], "text": text, "exact": right, "passed": held}
-                for task, text, right, held in zip(tasks, texts, exact, passed, strict=True))  # fmt: skip
-        options.json.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        results.write(
+            options.json,
+            command=f"python tests/benchmarks/infilling.py {options.tasks.name}",
+            date=datetime.now(UTC).date().isoformat(),
+            code=CODE,
+            server=results.sha256_of_tree(Path(lineahead.__file__).parent),
+            model=results.sha256(options.model / format.GRAPH),
+            tasks=len(tasks),
+            shares=shares,
+            suggested={task["task_id"]: text for task, text in zip(tasks, texts, strict=True)},
+        )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent / "results"
 MEMORY = "memory.json"
 MIDDLES = "middles.json"
+RECIPES = "recipes.json"
 PACKAGES = ("numpy", "onnxruntime", "tokenizers", "torch")
 
 

@@ -1,0 +1,119 @@
+"""What recipes of training are worth: bits per byte of the same files under the runs of each, with intervals.
+
+Shapes: R runs of a recipe, F files of all projects, P projects, S bootstrap samples.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import InputError
+from training.report.measures import SAMPLES, Estimate, estimate
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What was measured of the runs of one recipe."""
+
+    name: str
+    bits: NDArray[np.float64]
+    """(R, F)."""
+    validation: NDArray[np.float64]
+    """(R,): bits per byte of the validation windows."""
+    tokens: int
+    """That were trained on in one run, or in all runs whose weights were averaged."""
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """Recipes on the same files; the others are held against the first."""
+
+    recipes: tuple[Recipe, ...]
+    size: NDArray[np.float64]
+    """(F,): bytes."""
+    project: NDArray[np.int64]
+    """(F,): the number of each file's project."""
+    projects: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recipe in the table."""
+
+    name: str
+    runs: int
+    tokens: int
+    bits: float
+    """Per byte: the mean over projects and runs."""
+    difference: Estimate | None
+    """Per cent of the first recipe's bits; None for the first."""
+    validation: float
+
+
+def recipes(results: dict[str, Any]) -> Recipes:
+    """Order results by recipe; raises InputError for runs that saw other files."""
+    found = results["recipes"]
+    projects = tuple(sorted(found[0]["runs"][0]["projects"]))
+    tables = [
+        [
+            [(name, file["file"], file["bytes"], file["bits"]) for name in projects for file in run["projects"][name]]
+            for run in recipe["runs"]
+        ]
+        for recipe in found
+    ]
+    first = [row[:3] for row in tables[0][0]]
+    if any([row[:3] for row in run] != first for recipe in tables for run in recipe):
+        raise InputError("expected the same files under each run; measure all of them with one command")
+    ordered = tuple(
+        Recipe(
+            recipe["name"],
+            np.array([[row[3] for row in run] for run in runs], dtype=np.float64),
+            np.array([run["evaluation"]["validation_bits_per_byte"] for run in recipe["runs"]]),
+            recipe["runs"][0]["progress"]["tokens"],
+        )
+        for recipe, runs in zip(found, tables, strict=True)
+    )
+    numbers = np.array([projects.index(row[0]) for row in first])
+    return Recipes(ordered, np.array([row[2] for row in first], dtype=np.float64), numbers, projects)
+
+
+def drawn(found: Recipes, seed: int = 0) -> list[NDArray[np.float64]]:
+    """Bits per byte of each recipe's runs, mean over projects (1 + S, R): first as measured, then with each project's
+    files drawn anew, the same ones for all runs."""
+    generator = np.random.default_rng(seed)
+    counts = np.ones((1 + SAMPLES, len(found.size)))
+    for number in range(len(found.projects)):
+        files = np.flatnonzero(found.project == number)
+        counts[1:, files] = generator.multinomial(len(files), np.full(len(files), 1 / len(files)), size=SAMPLES)
+    of = np.eye(len(found.projects))[found.project]  # (F, P)
+    size = counts * found.size @ of
+    return [np.stack([(counts * bits @ of / size).mean(1) for bits in recipe.bits], axis=1) for recipe in found.recipes]
+
+
+def change(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> Estimate:
+    """Per cent of another recipe's bits, both from `drawn`; where both have as many runs, pairs are drawn anew, too."""
+    if ours.shape == theirs.shape:
+        generator, pairs = np.random.default_rng(1), ours.shape[1]
+        draws = generator.multinomial(pairs, np.full(pairs, 1 / pairs), size=len(ours) - 1)
+        weights = np.vstack([np.ones(pairs), draws])
+        ours, theirs = ours * weights, theirs * weights
+    changed = 100 * (ours.mean(1) / theirs.mean(1) - 1)
+    return estimate(changed[0], changed[1:])
+
+
+def rows(found: Recipes) -> list[Row]:
+    """A row a recipe."""
+    every = drawn(found)
+    return [
+        Row(
+            recipe.name,
+            values.shape[1],
+            recipe.tokens,
+            float(values[0].mean()),
+            change(values, every[0]) if number else None,
+            float(recipe.validation.mean()),
+        )
+        for number, (recipe, values) in enumerate(zip(found.recipes, every, strict=True))
+    ]
