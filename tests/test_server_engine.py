@@ -21,7 +21,7 @@ from lineahead.engine import onnx as onnx_engine
 from lineahead.engine import torch as torch_engine
 from lineahead.engine.decoding import Limits, decode
 from lineahead.engine.drafts import repeat_of_context
-from lineahead.engine.engine import Engine, Request, Sampling, within
+from lineahead.engine.engine import Engine, Request, Sampling, Token, within
 from lineahead.engine.errors import ModelError
 from lineahead.engine.onnx import OnnxEngine
 from lineahead.engine.torch import TorchEngine
@@ -296,6 +296,34 @@ def test_required_bytes_are_spelled_by_the_likeliest_tokens_together() -> None:
 
     assert spell(b"abc") == [2, 4, 0], "0.4 × 0.9 is more than 0.6 × 0.1 × 0.9"
     assert spell(b"a")[0] == 1
+
+
+def test_a_token_that_adds_nothing_is_held_against_others_by_what_follows_it() -> None:
+    """The likely follower of `os.` is in `os.path`, so what stands behind `os.` by itself is unlikely."""
+    token_bytes = [b"", b"os.", b"os.path", b"re", b"sep", b"\n"]
+    vocabulary = Vocabulary(lambda _: [], token_bytes, None)
+    after = {b"": [0.0, 0.5, 0.4, 0.1, 0.0, 0.0], b"os.": [0.0, 0.0, 0.0, 0.4, 0.3, 0.3]}
+    written: list[int] = []
+
+    def step(position: int, tokens: Sequence[int], rows: int) -> NDArray[np.float32]:
+        written[position:] = tokens
+        probabilities = np.array([after.get(b"".join(token_bytes[token] for token in written), after[b""])] * rows)
+        return np.asarray(np.log(probabilities + 1e-9), dtype=np.float32)
+
+    def first(request: Request) -> list[Token]:
+        return list(itertools.islice(decode(step, vocabulary, request, never, Limits(9, 8)), 2))
+
+    token, _ = first(Request([0], b"os."))
+    assert token_bytes[token.id] == b"os.path"
+    assert math.exp(token.log_probability) == pytest.approx(0.4 / 0.9, abs=1e-6), "of what goes on behind `os.`"
+    assert [other.token_ids for other in token.others] == [(1, 3), (1, 4), (1, 5)]
+    drawn = {first(Request([0], b"os.", Sampling(seed=seed)))[0].id for seed in range(20)}
+    assert drawn == {1, 2}, "both are drawn"
+    after[b""] = [0.0, 0.9, 0.05, 0.05, 0.0, 0.0]
+    after[b"os."] = [0.0, 0.0, 0.0, 0.1, 0.1, 0.8]
+    spelled, end = first(Request([0], b"os."))
+    assert (token_bytes[spelled.id], token_bytes[end.id]) == (b"os.", b"\n"), "the line may end there"
+    assert math.exp(end.log_probability) == pytest.approx(0.72 / 0.95, abs=1e-6)
 
 
 def test_how_sure_the_bytes_beyond_are_is_said_for_the_text_and_not_for_the_token() -> None:

@@ -71,8 +71,11 @@ def decode(step: Step, vocabulary: Vocabulary, request: Request, stop: Stop, lim
     if required and not given:
         room = limits.window - len(tokens)
         spelled = spell(lambda path: next(logits.rows([*tokens, *path])), vocabulary, required, stop, room)
-        for token in spelled[:-1] if request.sampling else spelled:  # the last one may go on beyond: it is drawn
-            required = required[len(vocabulary.token_bytes[token.id]) :]
+        for token in spelled:
+            rest = required[len(vocabulary.token_bytes[token.id]) :]
+            if request.sampling and not rest:  # it may go on beyond: it is drawn
+                break
+            required = rest
             path.append(token.id)
             so_far += token.log_probability
             yield token

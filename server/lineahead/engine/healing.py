@@ -7,7 +7,10 @@ the model spells their bytes first. A worked example: `for i in ra` is typed and
    likeliest that fits is `ange(` with .5. Greedy decoding would begin with `r`: .30 × .5 = .15 for what it spells. The
    search lengthens the likeliest beginning, again and again, until none can become likelier than a spelling that is
    complete: it opens `r`, sees .15, and ends with `range(`, .25.
-2. How sure is the *text* `nge(` behind `ra`? Not .25 of what was spelled: `r` + `ange(` writes the same text, and
+2. A token that spells all and adds nothing, as `range` would behind `for i in range`, is a beginning as well: it says
+   nothing yet, and what follows it may be unlikely, since the likely follower is a token with it (`range(`). Held
+   against that one by its own probability it would win, and `range(` be ruled out.
+3. How sure is the *text* `nge(` behind `ra`? Not .25 of what was spelled: `r` + `ange(` writes the same text, and
    `range` its beginning. So the probability of `n`, `ng`, `nge`, `nge(` is that of all spellings that agree so far,
    among those that say anything about it (`Token.beyond`).
 """
@@ -57,6 +60,7 @@ def spell(
     again, until none of them can become likelier than what spells all; a few more then say how sure that is. After
     MOST_BRANCHES only the newest beginning is followed. `row` gives the logits (V,) behind a beginning.
     """
+    every = np.arange(len(vocabulary.token_bytes))
     beginnings: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]  # minus the log of their probability, and tokens
     ends: list[End] = []
     more = MORE_BRANCHES
@@ -70,7 +74,7 @@ def spell(
                 break
         surprise, path = heappop(beginnings)
         rest = required[sum(len(vocabulary.token_bytes[token]) for token in path) :]
-        candidates = vocabulary.compatible(rest)
+        candidates = vocabulary.compatible(rest) if rest else every
         if len(path) > room or not candidates.size:
             continue
         logits = row(path)
@@ -82,7 +86,7 @@ def spell(
             surprising = surprise + float(logits[likeliest] - allowed[index]) - log_probability
             longer = (*path, int(candidates[index]))
             text = vocabulary.token_bytes[longer[-1]]
-            if len(text) >= len(rest):
+            if len(text) > len(rest) or not rest:  # one that only spells it says nothing yet
                 ends.append(End(surprising, longer, text[len(rest) :]))
             elif rank < BRANCHES:
                 heappush(beginnings, (surprising, longer))
@@ -90,7 +94,8 @@ def spell(
         return []
     beyond = _beyond(best.beyond, ends, unknown := _share(beginnings))
     spelled = [Token(token, 0.0) for token in best.path[:-1]]  # what is required is certain
-    return [*spelled, Token(best.path[-1], beyond[-1] if beyond else 0.0, beyond, _others(best, ends, unknown))]
+    sure = beyond[-1] if beyond else -best.surprise - math.log(_share(ends) + unknown)  # or a special token
+    return [*spelled, Token(best.path[-1], sure, beyond, _others(best, ends, unknown))]
 
 
 def _others(best: End, ends: Sequence[End], unknown: float) -> tuple[Beginning, ...]:
