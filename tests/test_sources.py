@@ -220,15 +220,15 @@ def test_our_own_list_of_packages_is_found_from_anywhere(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     (_, source) = config.load("decoder-cpu").corpus.sources
     assert packages.list_at(source.removeprefix("packages:")).is_file()
-    own = write(tmp_path / "training" / "corpora" / "packages.txt", "attrs\n")
-    assert packages.list_at("training/corpora/packages.txt").samefile(own)
+    own = write(tmp_path / "training" / "corpora" / "wide.txt", "attrs\n")
+    assert packages.list_at("training/corpora/wide.txt").samefile(own)
     assert packages.list_at("nothing.txt") == Path("nothing.txt")
 
 
 def test_our_own_list_of_packages_is_readable() -> None:
-    path = Path(packages.__file__).parents[1] / "corpora" / "packages.txt"
+    path = Path(packages.__file__).parents[1] / "corpora" / "wide.txt"
     requirements = packages._read_list(path)
-    assert 20 <= len(requirements) <= 40
+    assert 40 <= len(requirements) <= 60
     assert requirements == sorted(requirements)
 
 

@@ -93,7 +93,7 @@ def _installed_licence(distribution: importlib.metadata.Distribution) -> str:
 
 
 def list_at(file: str) -> Path:
-    """Where the list of packages is: `training/corpora/packages.txt` is found from any working folder."""
+    """Where the list of packages is: `training/corpora/wide.txt` is found from any working folder."""
     beside = Path(__file__).parents[2] / file
     return Path(file) if Path(file).exists() or not beside.exists() else beside
 
