@@ -66,10 +66,13 @@ def test_a_run_that_goes_on_from_a_mean_keeps_its_story(
     assert "Before that, in the checkpoint that it went on from: The mean of" in (tmp_path / "README.md").read_text()
 
 
-def test_an_ancestor_s_tokens_are_counted_once(branches: list[Path]) -> None:
+def test_an_ancestor_is_told_and_its_tokens_are_counted_once(branches: list[Path]) -> None:
     start = branches[0].with_name("start")
     facts = provenance.averaged([branches[0], start], [0.5, 0.5])
     assert facts["progress"] == json.loads((branches[0] / "provenance.json").read_text())["progress"]
+    text = card.render(facts)
+    assert "50 %: the checkpoint that the others went on from." in text
+    assert text.count("2 steps,") == 1
 
 
 def test_what_does_not_belong_together_is_refused(

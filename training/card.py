@@ -1,6 +1,7 @@
 """The model card, README.md, from the facts of provenance.json: `card.md` is its template."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 from string import Template
 from typing import Any
@@ -55,7 +56,7 @@ def render(about: dict[str, Any]) -> str:
         parameters=f"{about['parameters']:,}",
         sizes=", ".join(f"{key} {value}" for key, value in model.items() if key not in ("kind", "vocab_size")),
         vocab_size=f"{model['vocab_size']:,}",
-        training=_training(about),
+        training=_training(about, about["before"]),
         before=_before(about["before"]),
         step=evaluation.get("step", "–"),
         evaluation="".join(
@@ -82,11 +83,11 @@ def _prompts(batches: dict[str, Any]) -> str:
     return Template(PROMPTS).substitute(middle=MARKED_MIDDLE if marked else MIDDLE)
 
 
-def _training(facts: dict[str, Any]) -> str:
-    """How one training went, as a sentence or two; of averaged ones each."""
+def _training(facts: dict[str, Any], before: Sequence[dict[str, Any] | str]) -> str:
+    """How one training went, as a sentence or two; of averaged ones each that is not among those before."""
     command = " ".join(map(without_folders, facts["command"].split(" ")))  # as it may have been kept once
     if "averaged" in facts:
-        parts = " ".join(f"{100 * part['share']:.0f} %: {_training(part)}" for part in facts["averaged"])
+        parts = " ".join(f"{100 * part['share']:.0f} %: {_part(part, before)}" for part in facts["averaged"])
         by = f"`{command}`; commit {facts['commit'] or 'unknown'}"
         return f"The mean of the weights of {len(facts['averaged'])} checkpoints; {by}. {parts}"
     progress, machine, data = facts["progress"], facts["machine"], facts["data"]["train"]
@@ -102,8 +103,17 @@ def _training(facts: dict[str, Any]) -> str:
     )
 
 
+def _part(part: dict[str, Any], before: Sequence[dict[str, Any] | str]) -> str:
+    """The training of one of those whose weights were averaged."""
+    facts = {name: fact for name, fact in part.items() if name != "share"}
+    return "the checkpoint that the others went on from." if facts in before else _training(facts, before)
+
+
 def _before(trainings: list[dict[str, Any] | str]) -> str:
     """The trainings that came before, the latest first; one of which only words are known is a string."""
-    told = [training if isinstance(training, str) else _training(training) for training in trainings]
+    told = [
+        training if isinstance(training, str) else _training(training, trainings[number:])
+        for number, training in enumerate(trainings, start=1)
+    ]
     sentences = [f"Before that, in the checkpoint that it went on from: {words}" for words in told]
     return " ".join(sentences) + "\n\n" if sentences else ""
