@@ -116,7 +116,7 @@ def commands(text: str) -> dict[str, str]:
 
 
 def test_the_commands_say_what_was_measured() -> None:
-    said = commands(numbers.all_numbers(made_up(alpha=0.1, saved=0.2), made_up_marks()).replace("\\\\\n}", "}"))
+    said = commands(numbers.all_numbers(all_made_up()).replace("\\\\\n}", "}"))
     assert said["GainGateThird"] == "20.0"
     assert said["GainGateThirdInterval"] == "[20.0, 20.0]"
     assert said["Alpha"] == "0.1000"
@@ -130,6 +130,36 @@ def test_the_commands_say_what_was_measured() -> None:
     assert (said["MarkedExactMemory"], said["UnmarkedExactMemory"], said["MarkExactMemory"]) == ("50.0", "25.0", "25.0")
     assert (said["MarkPairs"], said["MarkTokens"], said["MarkPlaces"]) == ("3", f"{2 * 12 * 15.5:.0f}", "64")
     assert (said["MarkCosts"], said["ThirdVerdict"]) == ("0.50", "holds")
+    assert (said["Wider"], said["FourthVerdict"]) == ("-2.00", "holds")
+    assert (said["Mean"], said["FifthVerdict"]) == (f"{100 * (0.9 / 1.01 - 1):.2f}", "holds")
+    assert said["MeanLonger"] == f"{100 * (0.88 / 0.885 - 1):.2f}"
+    assert said["PredictedTokens"] == f"{TOKENS[-1] / 1e6:.1f}"
+    assert (said["Predicted"], said["PredictedInterval"]) == (said["Reached"], said["ReachedInterval"])
+    assert (said["InfillingExact"], said["InfillingExactInterval"]) == ("9.0", "[7.0, 11.0]")
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "said"),
+    [
+        (-0.5, -0.6, -0.4, "holds"),
+        (-0.6, -1.3, 0.1, "is not decided"),
+        (-0.4, -0.6, -0.2, "is not decided"),
+        (-0.2, -0.4, 0, "fails"),
+    ],
+)
+def test_a_wider_corpus_is_judged_by_what_it_saves(value: float, low: float, high: float, said: str) -> None:
+    assert recipes.wider_verdict(Estimate(value, low, high)) == said
+
+
+@pytest.mark.parametrize(
+    ("means", "longer", "said"),
+    [((-1, -1.2), -0.5, "holds"), ((-1, -0.9), -0.5, "fails"), ((-1, -1.2), -0.4, "fails")],
+)
+def test_means_are_judged_on_each_corpus_and_against_one_run(
+    means: tuple[float, ...], longer: float, said: str
+) -> None:
+    found = [Estimate(value, value - 0.2, value + 0.2) for value in (*means, longer)]
+    assert recipes.mean_verdict(found[:-1], found[-1]) == said
 
 
 @pytest.mark.parametrize(
@@ -176,9 +206,11 @@ def test_models_that_saw_something_else_are_no_pair(part: str) -> None:
 def made_up_recipes(saved: float = 0.02, unlike: float = 0.0) -> dict[str, Any]:
     """Results in which the second recipe saves an exact share of the bits of each run, and the third has one run."""
     made = []
-    for name, runs, less in (("as it is", 3, 0.0), ("wider", 3, saved), ("mean of three", 1, 0.1)):
+    recipe = (("corpus as it was", 3, 0.0), ("wider corpus", 3, saved), ("mean of these three", 1, 0.1))
+    others = (("mean of those three", 1, 0.12), ("one run, as many steps", 1, 0.115))
+    for name, runs, less in (*recipe, *others):
         measured = [
-            {"run": f"{number}", "progress": {"tokens": 1_966_080}, "evaluation": {"validation_bits_per_byte": 0.9},
+            {"run": f"{number}", "validation": 0.9,
              "projects": {
                  project: [
                      {"file": f"{file}.py", "bytes": 100 + file,
@@ -193,8 +225,21 @@ def made_up_recipes(saved: float = 0.02, unlike: float = 0.0) -> dict[str, Any]:
     return {"made_by": {"command": "measure", "date": "2026-01-04", "versions": {}}, "recipes": made}
 
 
+def all_made_up() -> dict[str, dict[str, Any]]:
+    """Results of all kinds, by file name."""
+    made_by = {"command": "measure", "date": "2026-01-05", "versions": {}}
+    shares = {"shown": [90.0, 85.0, 95.0], "exact": [9.0, 7.0, 11.0], "passed": [12.0, 10.0, 14.0]}
+    return {
+        results.MEMORY: made_up(),
+        results.MIDDLES: made_up_marks(),
+        results.RECIPES: made_up_recipes(),
+        results.LATER: {**(later := made_up()), "models": later["models"][-1:]},
+        results.INFILLING: {"made_by": made_by, "tasks": 1033, "shares": shares},
+    }
+
+
 def test_recipes_are_held_against_the_first_in_pairs() -> None:
-    first, second, third = recipes.rows(recipes.recipes(made_up_recipes()))
+    first, second, third, *_ = recipes.rows(recipes.recipes(made_up_recipes()))
     assert (first.difference, first.runs, third.runs) == (None, 3, 1)
     assert first.bits == pytest.approx(1.01)  # projects and runs count alike
     assert second.difference is not None
@@ -229,12 +274,12 @@ def body() -> str:
 
 def test_no_number_that_was_measured_is_typed_into_the_text() -> None:
     formulas = re.sub(r"\$D_3\$|\(1 - \\tau\)|\^\{1/\\alpha\} / D_3\$|and \$D_3|\$w = 0\$", "", body())
-    names = re.sub(r"\bH[123]\b|\bint8\b", "", formulas)
+    names = re.sub(r"\bH[1-5]\b|\bint8\b", "", formulas)
     assert re.findall(r"[^\n]*\d[^\n]*", names) == []
 
 
 def test_each_command_of_the_text_is_made_from_the_results() -> None:
-    made = set(re.findall(r"\\newcommand\{\\(\w+)\}", numbers.all_numbers(made_up(), made_up_marks())))
+    made = set(re.findall(r"\\newcommand\{\\(\w+)\}", numbers.all_numbers(all_made_up())))
     used = set(re.findall(r"\\([A-Z]\w*)", TEXT))
     own = set(re.findall(r"\\newcommand\{\\(\w+)\}", TEXT)) | {"LARGE"}
     assert used - made - own == set()
@@ -251,10 +296,8 @@ def test_each_command_of_the_text_is_made_from_the_results() -> None:
 
 
 def test_the_numbers_beside_the_text_are_those_of_the_results() -> None:
-    memory, middles = (
-        json.loads((results.FOLDER / name).read_text(encoding="utf-8")) for name in (results.MEMORY, results.MIDDLES)
-    )
-    assert numbers.path(report.FOLDER).read_text(encoding="utf-8") == numbers.all_numbers(memory, middles)
+    found = {name: json.loads((results.FOLDER / name).read_text(encoding="utf-8")) for name in results.ALL}
+    assert numbers.path(report.FOLDER).read_text(encoding="utf-8") == numbers.all_numbers(found)
 
 
 def test_results_that_are_older_than_their_code_are_refused(tmp_path: Path) -> None:
@@ -288,7 +331,7 @@ def test_the_command_says_what_is_missing(
 ) -> None:
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     monkeypatch.setattr(report, "FOLDER", tmp_path)
-    for name, made in ((results.MEMORY, made_up()), (results.MIDDLES, made_up_marks())):
+    for name, made in all_made_up().items():
         assert report.main(["--numbers"]) == door.FAILED
         assert f"{name}: no such results" in capsys.readouterr().err
         results.write(tmp_path / name, command="c", date="2026-01-02", code=["training/report/measures.py"],

@@ -17,16 +17,19 @@ from typing import Any
 
 import torch
 
-from training import checkpoint, format, perplexity
+from training import checkpoint, dataset, devices, format, perplexity
+from training.evaluation import Evaluation, evaluate
 from training.format import DOCUMENT_START
+from training.processes import Processes
 from training.report import recipes, results
 
 CODE = ("tests/benchmarks/recipes.py", "training/perplexity.py")
 WINDOW, MOST_TOKENS = 512, 2_048
+WINDOWS, WINDOWS_A_BATCH = 64, 8  # as the runs are evaluated
 
 
-def measure(folders: list[Path], count: int, seed: int, run: Path) -> dict[str, Any]:
-    """A run's origin, and what it makes of the beginnings of random files."""
+def measure(folders: list[Path], count: int, seed: int, data: Path, run: Path) -> dict[str, Any]:
+    """A run's origin, and what it makes of random files' beginnings and of a corpus's validation text."""
     torch.set_num_threads(1)
     opened, about = checkpoint.load(run), json.loads((run / format.PROVENANCE).read_text(encoding="utf-8"))
     start = opened.tokenizer.special(DOCUMENT_START)
@@ -42,8 +45,16 @@ def measure(folders: list[Path], count: int, seed: int, run: Path) -> dict[str, 
                 {"file": path.relative_to(folder).as_posix(), "bytes": found.bytes, "bits": bits}
             )
         print(f"{run}: {folder.name} done", file=sys.stderr, flush=True)
-    told = {name: about[name] for name in ("command", "progress", "evaluation")}
-    return {"run": run.name, "sha256": results.sha256(run / format.WEIGHTS), **told, "projects": projects}
+    windows = Evaluation(dataset.load(data), WINDOW, WINDOWS, WINDOWS_A_BATCH)
+    validation = evaluate(opened.model, windows, "validation", devices.open_compute("cpu", "auto", Processes()))
+    assert validation is not None
+    return {
+        "run": run.name,
+        "sha256": results.sha256(run / format.WEIGHTS),
+        **{name: about[name] for name in ("command", "progress")},
+        "validation": round(validation["bits_per_byte"], 6),
+        "projects": projects,
+    }
 
 
 def main() -> int:
@@ -51,6 +62,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--recipe", nargs="+", action="append", required=True, metavar=("NAME", "RUN"))
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="a run's prepared corpus")
     parser.add_argument("--files", type=int, default=30, help="of each folder (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
@@ -59,13 +71,14 @@ def main() -> int:
     folders = [folder.resolve() for folder in options.folders]
     runs = [Path(run) for _, *runs in options.recipe for run in runs]
     with ProcessPoolExecutor(options.processes) as executor:
-        looked = executor.map(partial(measure, folders, options.files, options.seed), runs)
+        looked = executor.map(partial(measure, folders, options.files, options.seed, options.data), runs)
         measured = [{"name": name, "runs": [next(looked) for _ in runs]} for name, *runs in options.recipe]
     names = " ".join(folder.name for folder in folders)
     asked = " ".join(f"--recipe {one['name']!r} {' '.join(run['run'] for run in one['runs'])}" for one in measured)
+    how = f"--data … --files {options.files} --seed {options.seed}"
     results.write(
         options.json,
-        command=f"python tests/benchmarks/recipes.py {names} {asked} --files {options.files} --seed {options.seed}",
+        command=f"python tests/benchmarks/recipes.py {names} {asked} {how}",
         date=datetime.now(UTC).date().isoformat(),
         code=CODE,
         projects={folder.name: results.sha256_of_tree(folder) for folder in folders},

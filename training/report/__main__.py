@@ -52,11 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--numbers", action="store_true", help="write numbers.tex only")
     options = parser.parse_args(arguments)
     try:
-        found = results.read(results.FOLDER / results.MEMORY)
-        middles = results.read(results.FOLDER / results.MIDDLES)
-        write_text_atomically(numbers.path(FOLDER), numbers.all_numbers(found, middles))
+        found = {name: results.read(results.FOLDER / name) for name in results.ALL}
+        write_text_atomically(numbers.path(FOLDER), numbers.all_numbers(found))
         if not options.numbers:
-            typeset(FOLDER, max(one["made_by"]["date"] for one in (found, middles)))
+            typeset(FOLDER, max(one["made_by"]["date"] for one in found.values()))
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return door.FAILED

@@ -1,6 +1,7 @@
 """The report's numbers as LaTeX commands, its table and its plots' data: everything in it that was measured."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import format
-from training.report import marks, measures
+from training.report import marks, measures, recipes
 from training.report.marks import Marks
 from training.report.measures import ABOVE, ALONE, CONDITIONS, CONSTANTS, GATE, Estimate, Measured
-from training.report.results import ROOT
+from training.report.results import INFILLING, LATER, MEMORY, MIDDLES, RECIPES, ROOT
 
 MODEL = ROOT / "server" / "lineahead" / "model"
 CLAIMED = 10  # times the training compute, as the hypothesis was stated
 HALF = 0.5  # of the gain that must be left, as the second one was
 NATS = 0.1  # a token that a mark must save, as the third one was
 WORSE = 1.0  # per cent of bits left to right that it may cost
+PUBLISHED = {  # per cent of HumanEval-infilling's single lines: Fried et al., 2023; Gong et al., 2025
+    "InCoderPassed": "69.0", "InCoderExact": "56.3", "DiffuLlamaPassed": "15.5", "DiffuGptPassed": "2.9",
+}  # fmt: skip
 NAMES = ("First", "Second", "Third")
 COLUMNS = ("Alone", "Constants", "Gate", "Above")
 
@@ -201,21 +205,82 @@ def missing_lines(found: Marks) -> str:
     return text + command("MarkRows", rows)
 
 
-def all_numbers(results: dict[str, Any], of_marks: dict[str, Any]) -> str:
-    """The text of numbers.tex, from both results. Raises InputError for results that do not fit together."""
-    found = measures.measured(results)
-    drawn = measures.resampled(found)
+def recipe_numbers(results: dict[str, Any]) -> str:
+    """What a wider corpus and averaged weights are worth: a row a recipe, and the two hypotheses."""
+    found = recipes.recipes(results)
+    rows = ""
+    for row in recipes.rows(found):
+        cells = [row.name, str(row.runs), f"{row.bits:.4f}"]
+        saved = row.difference
+        cells.append(f"${saved.value:+.2f}$ $[{saved.low:+.2f}, {saved.high:+.2f}]$" if saved else "")
+        rows += f"{' & '.join([*cells, f'{row.validation:.4f}'])} \\\\\n"
+    text = (
+        command("RecipeRows", rows)
+        + command("WiderClaim", f"{recipes.WIDER:g}")
+        + command("MeanClaim", f"{recipes.MEAN:g}")
+    )
+    drawn = dict(zip((recipe.name for recipe in found.recipes), recipes.drawn(found), strict=True))
+    told = {
+        "Wider": ("wider corpus", "corpus as it was"),
+        "Mean": ("mean of these three", "corpus as it was"),
+        "MeanWider": ("mean of those three", "wider corpus"),
+        "MeanLonger": ("mean of those three", "one run, as many steps"),
+    }
+    changes = [recipes.change(drawn[ours], drawn[theirs]) for ours, theirs in told.values()]
+    for name, changed in zip(told, changes, strict=True):
+        text += with_interval(name, changed, 2)
+    wider, *means, longer = changes
+    text += command("FourthVerdict", recipes.wider_verdict(wider)) + command(
+        "FifthVerdict", recipes.mean_verdict(means, longer)
+    )
+    return text + command("RecipesMeasured", results["made_by"]["date"])
+
+
+def prediction(found: Measured, drawn: NDArray[np.float64], later: Measured) -> str:
+    """What the scaling relation says of a model that was trained on since, and what that has on the same lines."""
+    tokens = later.tokens[-1]
+    (alpha, log_a), (alphas, log_as) = (
+        measures.exponent(found.tokens, bits[..., ALONE])
+        for bits in (measures.bits_per_byte(found).mean(0), drawn.mean(1))
+    )
+    reached, again = measures.bits_per_byte(later).mean(0)[-1, ALONE], measures.resampled(later).mean(1)[:, -1, ALONE]
+    expected = measures.estimate(np.exp(log_a) * tokens**-alpha, np.exp(log_as) * tokens**-alphas)
+    return (
+        command("PredictedTokens", f"{tokens / 1e6:.1f}")
+        + with_interval("Predicted", expected, 3)
+        + with_interval("Reached", measures.estimate(reached, again), 3)
+    )
+
+
+def yardstick(results: dict[str, Any]) -> str:
+    """HumanEval-infilling through the server, and what others have published for it."""
+    text = command("InfillingTasks", grouped(results["tasks"])) + command(
+        "InfillingMeasured", results["made_by"]["date"]
+    )
+    for name, shares in results["shares"].items():
+        text += with_interval(f"Infilling{name.title()}", Estimate(*shares), 1)
+    return text + "".join(command(name, number) for name, number in PUBLISHED.items())
+
+
+def all_numbers(found: Mapping[str, dict[str, Any]]) -> str:
+    """The text of numbers.tex, from all results by file name. Raises InputError for some that do not fit together."""
+    results, of_marks = found[MEMORY], found[MIDDLES]
+    measured = measures.measured(results)
+    drawn = measures.resampled(measured)
     head = "% Made from the results by `python -m training.report`; do not edit.\n"
-    assert len(NAMES) == len(found.tokens)
+    assert len(NAMES) == len(measured.tokens)
     assert len(COLUMNS) == len(CONDITIONS)
     parts = (
-        sizes(found, results),
-        means(found, drawn),
-        scaling(found, drawn),
-        table(found, drawn),
-        plots(found, drawn),
+        sizes(measured, results),
+        means(measured, drawn),
+        scaling(measured, drawn),
+        table(measured, drawn),
+        plots(measured, drawn),
         missing_lines(marks.marks(of_marks)),
         command("MarkMeasured", of_marks["made_by"]["date"]),
+        recipe_numbers(found[RECIPES]),
+        prediction(measured, drawn, measures.measured(found[LATER])),
+        yardstick(found[INFILLING]),
     )
     return head + "".join(parts)
 

@@ -3,6 +3,7 @@
 Shapes: R runs of a recipe, F files of all projects, P projects, S bootstrap samples.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 
 from training.errors import InputError
 from training.report.measures import SAMPLES, Estimate, estimate
+
+WIDER = 0.5  # per cent of bits that a wider corpus must save, as the fourth hypothesis was stated
+MEAN = 1.0  # per cent that the mean of three runs must save against one of them, as the fifth one was
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,6 @@ class Recipe:
     """(R, F)."""
     validation: NDArray[np.float64]
     """(R,): bits per byte of the validation windows."""
-    tokens: int
-    """That were trained on in one run, or in all runs whose weights were averaged."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,6 @@ class Row:
 
     name: str
     runs: int
-    tokens: int
     bits: float
     """Per byte: the mean over projects and runs."""
     difference: Estimate | None
@@ -70,8 +71,7 @@ def recipes(results: dict[str, Any]) -> Recipes:
         Recipe(
             recipe["name"],
             np.array([[row[3] for row in run] for run in runs], dtype=np.float64),
-            np.array([run["evaluation"]["validation_bits_per_byte"] for run in recipe["runs"]]),
-            recipe["runs"][0]["progress"]["tokens"],
+            np.array([run["validation"] for run in recipe["runs"]]),
         )
         for recipe, runs in zip(found, tables, strict=True)
     )
@@ -110,10 +110,24 @@ def rows(found: Recipes) -> list[Row]:
         Row(
             recipe.name,
             values.shape[1],
-            recipe.tokens,
             float(values[0].mean()),
             change(values, every[0]) if number else None,
             float(recipe.validation.mean()),
         )
         for number, (recipe, values) in enumerate(zip(found.recipes, every, strict=True))
     ]
+
+
+def wider_verdict(found: Estimate) -> str:
+    """What is said of the fourth hypothesis: per cent of bits that a wider corpus adds."""
+    if found.value <= -WIDER and found.high < 0:
+        return "holds"
+    return "is not decided" if found.low < -WIDER else "fails"
+
+
+def mean_verdict(means: Sequence[Estimate], longer: Estimate) -> str:
+    """What is said of the fifth one: per cent that a mean adds to one run's bits, on each corpus, and to those of a
+    run of as many tokens."""
+    if all(found.value <= -MEAN for found in means) and longer.value <= -MEAN / 2:
+        return "holds" if max(found.high for found in (*means, longer)) < 0 else "is not decided"
+    return "fails"

@@ -16,6 +16,9 @@ FOLDER = Path(__file__).parent / "results"
 MEMORY = "memory.json"
 MIDDLES = "middles.json"
 RECIPES = "recipes.json"
+LATER = "later.json"
+INFILLING = "infilling.json"
+ALL = (MEMORY, MIDDLES, RECIPES, LATER, INFILLING)
 PACKAGES = ("numpy", "onnxruntime", "tokenizers", "torch")
 
 
