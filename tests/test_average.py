@@ -1,6 +1,7 @@
 """The mean of checkpoints' weights: a checkpoint like theirs, that says where it comes from."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,14 +76,32 @@ def test_an_ancestor_is_told_and_its_tokens_are_counted_once(branches: list[Path
     assert text.count("2 steps,") == 1
 
 
+def test_a_mean_of_models_of_another_kind_has_no_graph(
+    tmp_path: Path, tiny_arguments: Callable[..., list[str]]
+) -> None:
+    (tmp_path / "bigram.toml").write_text(
+        "[model]\nkind = 'bigram'\n[batches]\nsequence_length = 64\nfim_rate = 0.0\n[loop]\nweights = 'float32'\n"
+        "[corpus]\nsplit = 'stream'\n[optimizer]\nkind = 'adamw'\n"
+    )
+    arguments = [str(tmp_path / "bigram.toml"), *tiny_arguments(tmp_path / "one", "loop.steps=1")[1:]]
+    assert run.main(arguments) == 0
+    assert average.main([str(tmp_path / "one"), str(tmp_path / "one"), "--into", str(tmp_path / "mean")]) == 0
+    one, mixed = (checkpoint.load(tmp_path / name).model.state_dict() for name in ("one", "mean"))
+    for name, tensor in mixed.items():
+        torch.testing.assert_close(tensor, one[name], rtol=0, atol=1e-7)
+
+
 def test_what_does_not_belong_together_is_refused(
     tmp_path: Path, branches: list[Path], tiny_arguments: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run.main([*tiny_arguments(tmp_path / "wider"), "model.hidden_size=32", "loop.steps=1"]) == 0
+    untold = Path(shutil.copytree(branches[1], tmp_path / "untold"))
+    (untold / "provenance.json").write_text("[]")
     into, first = str(tmp_path / "mean"), str(branches[0])
     for arguments, said in (
         ([first, str(tmp_path / "wider")], "expected checkpoints of one model and vocabulary"),
         ([first, str(tmp_path / "nothing")], "no such folder"),
+        ([first, str(untold)], "expected the provenance.json of a finished run"),
         ([first, str(branches[1]), "--weights", "1"], "--weights: expected 2"),
         ([first, first, "--into", first], "--into: expected another folder"),
     ):

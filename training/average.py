@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from training import checkpoint, dataset, devices, export, files, format, provenance
 from training.checkpoint import Checkpoint
 from training.errors import InputError
 from training.evaluation import Evaluation, evaluate
+from training.loop import WEIGHTS
+from training.models import MODELS
 from training.processes import Processes
 from training.ranges import Positive, argument
 
@@ -30,10 +30,12 @@ def average(folders: list[Path], weights: list[float], into: Path) -> dict[str, 
     mixed, facts = _mixed(folders, shares), provenance.averaged(folders, shares)
     facts["evaluation"] = _evaluated(mixed, facts)
     into.mkdir(parents=True, exist_ok=True)
+    ours = mixed.card["lineahead"]
+    _, config_class = MODELS[ours["kind"]]
     checkpoint.save_configuration(
-        into, mixed.card["lineahead"]["kind"], mixed.model.config, mixed.tokenizer, format.marks_middle(mixed.card)
+        into, ours["kind"], config_class(**ours["model"]), mixed.tokenizer, format.marks_middle(mixed.card)
     )
-    checkpoint.save_weights(into, mixed.model, torch.bfloat16)
+    checkpoint.save_weights(into, mixed.model, WEIGHTS[facts["config"]["loop"]["weights"]])
     provenance.write_facts(into, facts)
     return facts
 
@@ -92,7 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
         for split in ("train", "validation"):
             if facts["evaluation"] is not None:
                 print(f"{split}: {facts['evaluation'][f'{split}_bits_per_byte']:.4f} bits per byte")
-        print(f"graph: {export.export(options.into)}")
+        if facts["config"]["model"]["kind"] == "decoder":
+            print(f"graph: {export.export(options.into)}")
         print(f"done: {options.into}")
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -85,24 +85,22 @@ def averaged(folders: Sequence[Path], shares: Sequence[float]) -> dict[str, Any]
 
     Raises InputError for a checkpoint that says nothing of its run.
     """
-    parts = []
+    runs, told = [], []
     for folder in folders:
-        try:
-            parts.append(json.loads((folder / PROVENANCE).read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{folder}: expected {PROVENANCE}, of a finished run; found none to read ({error})"
-            ) from None
-    told = [training for folder in folders for training in trainings_of(folder)[1:]]
+        run, *before = trainings_of(folder)
+        if isinstance(run, str):
+            raise InputError(f"{folder}: expected the {PROVENANCE} of a finished run; found none that tells of it")
+        runs.append(run)
+        told += before
+    first = json.loads((folders[0] / PROVENANCE).read_text(encoding="utf-8"))
     before = [training for index, training in enumerate(told) if training not in told[:index]]
-    runs = [_training_of(about) for about in parts]
     counted = [run["progress"] for run in runs if run not in before]
     return {
-        **parts[0],
+        **first,
         "written": _now(),
         "command": _command(),
         "commit": _commit(),
-        "progress": {name: sum(progress[name] for progress in counted) for name in parts[0]["progress"]},
+        "progress": {name: sum(progress[name] for progress in counted) for name in first["progress"]},
         "averaged": [{"share": share, **run} for share, run in zip(shares, runs, strict=True)],
         "before": before,
     }
