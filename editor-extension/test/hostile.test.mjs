@@ -47,7 +47,7 @@ describe("a hostile repository in VS Code", { timeout: 600_000 }, () => {
   });
 
   it("completes from what it has read", async () => {
-    writeFileSync(place("repository/new_one.py"), "def main(table):\n    return frobnicate_");
+    writeFileSync(place("repository/new_one.py"), "def measured_columns(table):\n    return frobnicate_");
     // Quick Open never comes to an end there: it reads a pipe that is called .gitignore.
     await code.command("File: Open File...");
     const input = code.page.locator(".quick-input-widget input").first();
