@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import InputError
+from training.report import marks
 from training.report.measures import SAMPLES, Estimate, estimate
 
 WIDER = 0.5  # per cent of bits that a wider corpus must save, as the fourth hypothesis was stated
@@ -94,12 +95,9 @@ def drawn(found: Recipes, seed: int = 0) -> list[NDArray[np.float64]]:
 
 def change(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> Estimate:
     """Per cent of another recipe's bits, both from `drawn`; where both have as many runs, pairs are drawn anew, too."""
-    if ours.shape == theirs.shape:
-        generator, pairs = np.random.default_rng(1), ours.shape[1]
-        draws = generator.multinomial(pairs, np.full(pairs, 1 / pairs), size=len(ours) - 1)
-        weights = np.vstack([np.ones(pairs), draws])
-        ours, theirs = ours * weights, theirs * weights
-    changed = 100 * (ours.mean(1) / theirs.mean(1) - 1)
+    paired = ours.shape == theirs.shape
+    ours, theirs = (marks.mean_over_pairs(runs) if paired else runs.mean(1) for runs in (ours, theirs))
+    changed = 100 * (ours / theirs - 1)
     return estimate(changed[0], changed[1:])
 
 
