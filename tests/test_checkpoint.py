@@ -1,5 +1,6 @@
 """Checkpoints: what is saved is what is loaded, and everything else is refused with a reason."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from small_models import small_decoder_config, small_tokenizer
 
 from training import checkpoint, hugging_face
 from training.errors import InputError
+from training.models.attention import SingleHeadConfig, SingleHeadedAttentionLM
 from training.models.decoder import Decoder
 
 
@@ -34,6 +36,28 @@ def test_weights_come_back_exactly(folder: Path) -> None:
     loaded = checkpoint.load(folder).model.state_dict()
     assert saved.keys() == loaded.keys()
     assert all(torch.equal(saved[name], loaded[name]) for name in saved)
+
+
+def test_weights_go_into_another_window_where_positions_are_rotations(folder: Path) -> None:
+    config = small_decoder_config()
+    longer = dataclasses.replace(config, context_window_size=2 * config.context_window_size)
+    model = Decoder(longer)
+    checkpoint.copy_weights(folder, model, longer)
+    assert torch.equal(model.embed_tokens.weight, checkpoint.load(folder).model.embed_tokens.weight)
+    token_ids = torch.arange(longer.context_window_size)[None] % config.vocab_size
+    assert model(token_ids)[0].shape == (1, longer.context_window_size, config.vocab_size)
+
+
+def test_learned_positions_have_no_other_window(tmp_path: Path) -> None:
+    vocabulary = small_tokenizer()
+    config = SingleHeadConfig(vocabulary.vocab_size, context_window_size=16, head_size=8, embed_size=8)
+    model = SingleHeadedAttentionLM.from_config(config)
+    checkpoint.save_configuration(tmp_path, "single-head", config, vocabulary)
+    checkpoint.save_weights(tmp_path, model)
+    checkpoint.copy_weights(tmp_path, model, config)
+    longer = dataclasses.replace(config, context_window_size=32)
+    with pytest.raises(InputError, match=r"run\.start_from: expected a checkpoint of the table"):
+        checkpoint.copy_weights(tmp_path, SingleHeadedAttentionLM.from_config(longer), longer)
 
 
 def test_bfloat16_weights_are_half_the_size(folder: Path) -> None:

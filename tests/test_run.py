@@ -122,6 +122,13 @@ def test_a_run_can_start_from_a_checkpoint(tiny_run: Path, tmp_path: Path, tiny_
     assert "went on from: 30 steps, 15,360 tokens" in (started / "README.md").read_text()
 
 
+def test_a_run_can_start_with_another_window(tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments) -> None:
+    window = 2 * checkpoint.load(tiny_run).model.context_window_size
+    longer = [f"run.start_from={tiny_run}", f"model.context_window_size={window}", "loop.steps=1"]
+    assert run.main(tiny_arguments(tmp_path / "longer", *longer)) == 0
+    assert checkpoint.load(tmp_path / "longer").model.context_window_size == window
+
+
 def test_a_checkpoint_of_another_shape_is_refused(
     tiny_run: Path, tmp_path: Path, tiny_arguments: Arguments, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -238,8 +238,13 @@ def all_made_up() -> dict[str, dict[str, Any]]:
     }
 
 
+def recipe_rows(made: dict[str, Any]) -> list[recipes.Row]:
+    found = recipes.recipes(made)
+    return recipes.rows(found, recipes.drawn(found))
+
+
 def test_recipes_are_held_against_the_first_in_pairs() -> None:
-    first, second, third, *_ = recipes.rows(recipes.recipes(made_up_recipes()))
+    first, second, third, *_ = recipe_rows(made_up_recipes())
     assert (first.difference, first.runs, third.runs) == (None, 3, 1)
     assert first.bits == pytest.approx(1.01)  # projects and runs count alike
     assert second.difference is not None
@@ -249,10 +254,18 @@ def test_recipes_are_held_against_the_first_in_pairs() -> None:
 
 
 def test_what_differs_between_pairs_widens_the_interval() -> None:
-    found = recipes.rows(recipes.recipes(made_up_recipes(unlike=0.05)))[1].difference
+    found = recipe_rows(made_up_recipes(unlike=0.05))[1].difference
     assert found is not None
     assert found.low < found.value - 1
     assert found.high > found.value + 1
+
+
+def test_a_run_with_another_vocabulary_has_no_validation_windows() -> None:
+    made = made_up_recipes()
+    for run in made["recipes"][1]["runs"]:
+        run["validation"] = None
+    told = [row.validation_text() for row in recipe_rows(made)]
+    assert told[:3] == ["0.9000", "", "0.9000"]
 
 
 def test_runs_that_saw_other_files_are_no_recipes() -> None:

@@ -132,14 +132,22 @@ def _check_sizes(folder: Path, kind: str, model_config: Any, weights: dict[str, 
 
 
 def copy_weights(folder: Path, model: nn.Module, model_config: Any) -> None:
-    """Put a checkpoint's weights into a model with this configuration; InputError where it is not the checkpoint's."""
+    """Put a checkpoint's weights into a model with this configuration; InputError where it is not the checkpoint's.
+
+    The window may be another one where no weight belongs to a position in it: a decoder's positions are rotations.
+    """
     _, its_config = _model_config(folder, _read_config(folder))
-    if its_config != model_config:
+    weights = load(folder).model.state_dict()
+    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    alike = isinstance(its_config, type(model_config)) and model_config == dataclasses.replace(
+        its_config, context_window_size=model_config.context_window_size
+    )
+    if not alike or wanted != {name: tensor.shape for name, tensor in weights.items()}:
         raise InputError(
             f"run.start_from: expected a checkpoint of the table [model], {model_config}; "
             f"found {its_config} in {folder}. Give its settings, or start without it"
         )
-    model.load_state_dict(load(folder).model.state_dict())
+    model.load_state_dict(weights)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

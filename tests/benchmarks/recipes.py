@@ -1,8 +1,9 @@
 """Hold recipes of training against each other: `python tests/benchmarks/recipes.py FOLDER … --recipe NAME RUN … …`.
 
-Measures bits per byte, left to right and without a memory, of random files of some projects that no run has seen, under
-each run of each recipe. The first recipe is the one that the others are held against; runs in the same place of two
-recipes are a pair (the same seed, say). The report reads what is written, and so does its table, which is printed.
+Measures bits per byte, left to right and without a memory, of the beginnings of random files of some projects that no
+run has seen, under each run of each recipe, in windows of the run's own size. The first recipe is the one that the
+others are held against; runs in the same place of two recipes are a pair (the same seed, say). The report reads what is
+written, and so does its table, which is printed.
 """
 
 import argparse
@@ -17,42 +18,46 @@ from typing import Any
 
 import torch
 
-from training import checkpoint, dataset, devices, format, perplexity
+from training import checkpoint, dataset, devices, format, perplexity, tokenizer
 from training.evaluation import Evaluation, evaluate
 from training.format import DOCUMENT_START
 from training.processes import Processes
 from training.report import recipes, results
 
 CODE = ("tests/benchmarks/recipes.py", "training/perplexity.py")
-WINDOW, MOST_TOKENS = 512, 2_048
-WINDOWS, WINDOWS_A_BATCH = 64, 8  # as the runs are evaluated
+MOST_CHARACTERS = 8_000  # of a file; not tokens, since vocabularies differ
+WINDOW, WINDOWS, WINDOWS_A_BATCH = 512, 64, 8  # of the validation text, as the bundled model's runs are evaluated
 
 
 def measure(folders: list[Path], count: int, seed: int, data: Path, run: Path) -> dict[str, Any]:
-    """A run's origin, and what it makes of random files' beginnings and of a corpus's validation text."""
+    """A run's origin, and what it makes of random files' beginnings and of a corpus's validation text.
+
+    That text is in tokens: nothing is measured of it by a run with another vocabulary.
+    """
     torch.set_num_threads(1)
     opened, about = checkpoint.load(run), json.loads((run / format.PROVENANCE).read_text(encoding="utf-8"))
-    start = opened.tokenizer.special(DOCUMENT_START)
+    start, window = opened.tokenizer.special(DOCUMENT_START), opened.model.context_window_size
     projects: dict[str, list[dict[str, Any]]] = {}
     for folder in folders:
         files = sorted(path for path in folder.rglob("*.py") if 200 < path.stat().st_size < 100_000)
         projects[folder.name] = []
         for path in sorted(random.Random(seed).sample(files, min(count, len(files)))):
-            token_ids = torch.tensor([start, *opened.tokenizer.encode(path.read_text(encoding="utf-8"))])
-            found = perplexity.measure(opened, token_ids[:MOST_TOKENS], WINDOW, WINDOW)
+            text = path.read_text(encoding="utf-8")[:MOST_CHARACTERS]
+            found = perplexity.measure(opened, torch.tensor([start, *opened.tokenizer.encode(text)]), window, window)
             bits = round(found.bits_per_byte * found.bytes, 3)
             projects[folder.name].append(
                 {"file": path.relative_to(folder).as_posix(), "bytes": found.bytes, "bits": bits}
             )
         print(f"{run}: {folder.name} done", file=sys.stderr, flush=True)
-    windows = Evaluation(dataset.load(data), WINDOW, WINDOWS, WINDOWS_A_BATCH)
-    validation = evaluate(opened.model, windows, "validation", devices.open_compute("cpu", "auto", Processes()))
-    assert validation is not None
+    prepared, validation = dataset.load(data), None
+    if tokenizer.fingerprint(prepared.tokenizer) == tokenizer.fingerprint(opened.tokenizer):
+        windows = Evaluation(prepared, WINDOW, WINDOWS, WINDOWS_A_BATCH)
+        validation = evaluate(opened.model, windows, "validation", devices.open_compute("cpu", "auto", Processes()))
     return {
         "run": run.name,
         "sha256": results.sha256(run / format.WEIGHTS),
         **{name: about[name] for name in ("command", "progress")},
-        "validation": round(validation["bits_per_byte"], 6),
+        "validation": validation and round(validation["bits_per_byte"], 6),
         "projects": projects,
     }
 
@@ -87,10 +92,11 @@ def main() -> int:
     print(
         "| recipe | runs | bits per byte | against the first, % | validation windows |\n| --- | --- | --- | --- | --- |"
     )
-    for row in recipes.rows(recipes.recipes(json.loads(options.json.read_text(encoding="utf-8")))):
+    found = recipes.recipes(json.loads(options.json.read_text(encoding="utf-8")))
+    for row in recipes.rows(found, recipes.drawn(found)):
         saved = row.difference
         difference = f"{saved.value:+.2f} ({saved.low:+.2f} … {saved.high:+.2f})" if saved else ""
-        print(f"| {row.name} | {row.runs} | {row.bits:.4f} | {difference} | {row.validation:.4f} |")
+        print(f"| {row.name} | {row.runs} | {row.bits:.4f} | {difference} | {row.validation_text()} |")
     return 0
 
 

@@ -208,18 +208,18 @@ def missing_lines(found: Marks) -> str:
 def recipe_numbers(results: dict[str, Any]) -> str:
     """What a wider corpus and averaged weights are worth: a row a recipe, and the two hypotheses."""
     found = recipes.recipes(results)
-    rows = ""
-    for row in recipes.rows(found):
+    every, rows = recipes.drawn(found), ""
+    for row in recipes.rows(found, every):
         cells = [row.name, str(row.runs), f"{row.bits:.4f}"]
         saved = row.difference
         cells.append(f"${saved.value:+.2f}$ $[{saved.low:+.2f}, {saved.high:+.2f}]$" if saved else "")
-        rows += f"{' & '.join([*cells, f'{row.validation:.4f}'])} \\\\\n"
+        rows += f"{' & '.join([*cells, row.validation_text()])} \\\\\n"
     text = (
         command("RecipeRows", rows)
         + command("WiderClaim", f"{recipes.WIDER:g}")
         + command("MeanClaim", f"{recipes.MEAN:g}")
     )
-    drawn = dict(zip((recipe.name for recipe in found.recipes), recipes.drawn(found), strict=True))
+    drawn = dict(zip((recipe.name for recipe in found.recipes), every, strict=True))
     told = {
         "Wider": ("wider corpus", "corpus as it was"),
         "Mean": ("mean of these three", "corpus as it was"),

@@ -26,7 +26,7 @@ class Recipe:
     bits: NDArray[np.float64]
     """(R, F)."""
     validation: NDArray[np.float64]
-    """(R,): bits per byte of the validation windows."""
+    """(R,): bits per byte of the validation windows; nan for a vocabulary that they are not in."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,11 @@ class Row:
     difference: Estimate | None
     """Per cent of the first recipe's bits; None for the first."""
     validation: float
+    """Bits per byte; nan where they were not measured."""
+
+    def validation_text(self) -> str:
+        """As tables have it."""
+        return "" if np.isnan(self.validation) else f"{self.validation:.4f}"
 
 
 def recipes(results: dict[str, Any]) -> Recipes:
@@ -72,7 +77,7 @@ def recipes(results: dict[str, Any]) -> Recipes:
         Recipe(
             recipe["name"],
             np.array([[row[3] for row in run] for run in runs], dtype=np.float64),
-            np.array([run["validation"] for run in recipe["runs"]]),
+            np.array([run["validation"] for run in recipe["runs"]], dtype=np.float64),
         )
         for recipe, runs in zip(found, tables, strict=True)
     )
@@ -101,9 +106,8 @@ def change(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> Estimate:
     return estimate(changed[0], changed[1:])
 
 
-def rows(found: Recipes) -> list[Row]:
-    """A row a recipe."""
-    every = drawn(found)
+def rows(found: Recipes, every: list[NDArray[np.float64]]) -> list[Row]:
+    """A row a recipe, from what was `drawn`."""
     return [
         Row(
             recipe.name,
