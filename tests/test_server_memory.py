@@ -177,7 +177,7 @@ def test_a_name_of_the_project_is_no_unknown_name() -> None:
 
 
 def test_a_line_that_says_the_same_again_and_again_is_cut() -> None:
-    place = Place("import json\npath = json", 23)
+    place = Place("import json\ndef read(path): return json", 39)
     answer = complete(place, Settings(), ScriptedEngine(".load(path).load(path).load(path).load(path)\n"))
     assert [suggestion.text for suggestion in answer.suggestions] == [".load(path)"]
 

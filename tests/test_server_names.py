@@ -5,7 +5,7 @@ import ast
 import pyflakes.checker
 import pytest
 
-from lineahead.memory.memory import NO_MEMORY
+from lineahead.memory.memory import NO_MEMORY, NoMemory
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.suggest import names
@@ -81,6 +81,63 @@ def test_pyflakes_does_give_up_there(kind: str) -> None:
 )
 def test_what_a_name_is_bound_by(binding: str) -> None:
     assert judged(*(part.format(binding) for part in FILES["a term"])) is None
+
+
+class EverythingIsKnown(NoMemory):
+    def knows(self, _word: str) -> bool:
+        return True
+
+
+TOO_LATE = """\
+for tree in |tree:
+for tree in enumerate(|tree):
+for index, tree in |tree:
+|for tree in tree:
+y = [tree for tree in |tree]
+y = {tree: 1 for tree in |tree.children}
+tree = |tree
+tree = |tree + 1
+tree: int = |tree
+a, tree = |tree, a
+tree = other = |tree()
+def f(tree=|tree):
+with open(|tree) as tree:
+if (tree := |tree):
+class tree(|tree):
+while tree := |tree.parent:
+"""
+IN_TIME = """\
+y = [tree for tree in x if |tree]
+y = [leaf for tree in x for leaf in |tree]
+for tree in x: print(|tree)
+tree = 1; print(|tree)
+tree = lambda n: |tree(n - 1)
+def tree(n): return |tree(n - 1)
+class Tree: parent: "|Tree"
+with open(x) as tree, |tree.a:
+if (tree := x) and |tree:
+import tree; |tree.a()
+x.a(tree=|tree)
+x.tree = |tree
+x.a(tree, |tree)
+x.a("tree", |tree)
+"""
+
+
+@pytest.mark.parametrize("statement", TOO_LATE.splitlines())
+def test_a_line_uses_no_name_that_it_is_about_to_bind(statement: str) -> None:
+    before, _, inserted = statement.partition("|")
+    text = f"x = a = other = 1\n{before}"
+    assert objection(Place(text, len(text)), inserted, True, EverythingIsKnown()) is Reason.UNKNOWN_NAME
+    known = f"tree = 1\n{text}"
+    assert objection(Place(known, len(known)), inserted, True, EverythingIsKnown()) is None
+
+
+@pytest.mark.parametrize("statement", IN_TIME.splitlines())
+def test_a_line_uses_names_that_it_has_bound_or_that_the_person_used(statement: str) -> None:
+    before, _, inserted = statement.partition("|")
+    text = f"x = a = other = 1\n{before}"
+    assert objection(Place(text, len(text)), inserted, True, EverythingIsKnown()) is None
 
 
 def test_of_a_long_document_one_statement_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,9 +41,7 @@ def objection(place: Place, inserted: str, complete: bool, memory: Memory) -> Re
         return Reason.DOES_NOT_PARSE
     if place.in_comment_or_string:  # whose words are no names
         return None
-    if any(not memory.knows(name) for name in unknown_names(place, inserted)):
-        return Reason.UNKNOWN_NAME
-    if missing_imports(place, inserted, memory):
+    if unknown_names(place, inserted, memory) or missing_imports(place, inserted, memory):
         return Reason.UNKNOWN_NAME
     return None
 

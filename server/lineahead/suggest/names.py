@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from lineahead.grammar import parses, tree
-from lineahead.memory.memory import Memory
+from lineahead.memory.memory import NO_MEMORY, Memory
 from lineahead.place import Place
 from lineahead.syntax import (
     COMMENT_OR_STRING,
@@ -31,20 +31,22 @@ FIELD = re.compile(r"\{([^{}]*)\}")
 KNOWN = frozenset(dir(builtins)) | frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
 
 
-def unknown_names(place: Place, inserted: str) -> set[str]:
+def unknown_names(place: Place, inserted: str, memory: Memory = NO_MEMORY) -> set[str]:
     """Names that a suggestion uses and that neither the file nor Python defines.
 
     A word that stands anywhere else in the text passes; what stands nowhere else only its own statement can define,
-    and pyflakes judges that.
+    and pyflakes judges that. What stands elsewhere in the project passes, too, as it may be imported later, unless its
+    own line binds it, which is too late: `for tree in tree:`.
     """
     typed = place.line_before[: len(place.line_before) - len(place.word_before)]
     line = place.word_before + inserted
     words = set(WORD.findall(" ".join((COMMENT_OR_STRING.sub('""', line), *_fields(line))))) - KNOWN
-    elsewhere = " ".join((place.context, place.before, typed, place.line_after, place.after))
+    elsewhere = " ".join((place.context, place.before, place.line_after, place.after))
     if astray := {word for word in words & OF_A_METHOD if not is_bound(place, typed + line, word)}:
         return astray
     # Beginning with the word, the search skips what does not: ten times as fast as with a boundary before it.
     unseen = {word for word in words if not re.search(rf"{word}(?!\w)(?<!\w{word})", elsewhere)}
+    here = unseen & set(re.findall(r"\w+", typed))
     if not unseen or "import *" in elsewhere:
         return set()
     line = place.line_before + inserted
@@ -57,7 +59,9 @@ def unknown_names(place: Place, inserted: str) -> set[str]:
     for end in (whole, place.line_after, " pass", "", block, *(closing + more for more in ("", ": pass", " pass"))):
         code = above + line + end
         if parses(code):
-            return unseen & _undefined(code)
+            undefined = unseen & _undefined(code)
+            new = {name for name in undefined - here if not memory.knows(name)}
+            return new | (undefined & _bound(code) if undefined else set())
     return set()
 
 
@@ -142,15 +146,22 @@ def _undefined(code: str) -> set[str]:
     try:
         messages = _checker_in_a_function()(parsed).messages
     except RecursionError:  # from 330 `elif`s or 340 added terms on
-        return _unbound(parsed)
+        used, bound = _uses_and_bindings(parsed)
+        return used - bound
     return {str(message.message_args[0]) for message in messages if isinstance(message, UndefinedName)}
 
 
-def _unbound(tree: ast.AST) -> set[str]:
-    """The names that are used and bound nowhere, whatever their scopes."""
+def _bound(code: str) -> set[str]:
+    """The names that are bound anywhere, whatever their scopes."""
+    parsed = tree(code)
+    return set() if parsed is None else _uses_and_bindings(parsed)[1]
+
+
+def _uses_and_bindings(parsed: ast.AST) -> tuple[set[str], set[str]]:
+    """The names that are used, and those that are bound."""
     used: set[str] = set()
     bound: set[str | None] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed):
         match node:
             case ast.Name(id=name, ctx=ast.Load()):
                 used.add(name)
@@ -162,4 +173,4 @@ def _unbound(tree: ast.AST) -> set[str]:
                 bound.add(node.name)
             case ast.alias():
                 bound.add(node.asname or node.name.partition(".")[0])
-    return used - bound
+    return used, {name for name in bound if name is not None}
