@@ -109,6 +109,30 @@ def test_what_nobody_interrupted_is_no_stop() -> None:
     assert door.enter(lambda: 7) == 7
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe that nobody reads is another error there")
+@pytest.mark.parametrize("buffered", [False, True], ids=["at once", "buffered"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["training"],
+        ["training.sample", "--help"],
+        ["lineahead", "--help"],
+        ["lineahead", "complete", f"{__file__}:1:1"],
+    ],
+    ids=" ".join,
+)
+def test_nobody_to_read_on_is_no_error(arguments: list[str], buffered: bool) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
+    ended = subprocess.run(
+        [sys.executable, "-m", *arguments], stdout=write, stderr=subprocess.PIPE, env=environment, check=False
+    )
+    os.close(write)
+    assert ended.stderr == b""
+    assert ended.returncode == door.UNREAD or ("--help" in arguments and ended.returncode == 0)  # argparse lets it pass
+
+
 def same_weights(first: Path, second: Path) -> bool:
     one, other = (safetensors.torch.load_file(folder / "resume.safetensors") for folder in (first, second))
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

@@ -1,5 +1,9 @@
 """What can be run here: `python -m training` lists it."""
 
+from training import door  # isort: split
+
+import sys
+
 COMMANDS = {
     "run": "train a model, from raw code to a checkpoint",
     "judge": "look at the corpus of a run beforehand, in tasks on many processes or machines",
@@ -14,12 +18,13 @@ COMMANDS = {
 }
 
 
-def main() -> None:
-    """Print the commands of this package, one a line."""
+def main() -> int:
+    """Print the commands of this package, one a line; returns the exit code."""
     for name, purpose in COMMANDS.items():
         print(f"python -m training.{name:<12}{purpose}")
     print("Each says more with --help; training/README.md walks through a run.")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(door.enter(main))

@@ -1,4 +1,4 @@
-"""The door of every command of this package: Ctrl+C is a line and an exit code at any moment.
+"""The door of every command of this package: Ctrl+C is a line and an exit code at any moment, and `| head` no error.
 
 A command imports this first, since what it needs beside takes seconds to import, and enters here last:
 `sys.exit(door.enter(main))`.
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-STOPPED, FAILED = 130, 2  # exit codes
+STOPPED, FAILED, UNREAD = 130, 2, 141  # exit codes
 NOTHING_BEGUN = b"stopped before anything was begun\n"
 
 
@@ -31,7 +31,7 @@ def enter(main: Callable[[], int]) -> int:
     try:
         if is_ours:
             signal.signal(signal.SIGINT, interrupt)
-        code, stopped = main(), False
+        code, stopped = to_its_reader(main), False
     except (KeyboardInterrupt, Exception) as error:
         stopped = isinstance(error, KeyboardInterrupt) or interrupt.came  # C code raises others in its place
         if not stopped:
@@ -42,6 +42,18 @@ def enter(main: Callable[[], int]) -> int:
     if stopped:
         print("stopped; what was written before is whole", file=sys.stderr)
     return code
+
+
+def to_its_reader(main: Callable[[], int]) -> int:
+    """Run a command as long as somebody reads what it writes, which `| head` does not to the end; its exit code."""
+    try:
+        try:
+            return main()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to write
+        return UNREAD
 
 
 def _stop_at_once(_signal: int, _frame: FrameType | None) -> None:

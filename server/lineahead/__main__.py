@@ -6,6 +6,8 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 
+from training.door import to_its_reader
+
 COMMANDS = {
     "serve": "speak the Language Server Protocol with an editor (as `lineahead-server` does)",
     "complete": "complete one place of a file",
@@ -19,7 +21,7 @@ COMMANDS = {
 def lineahead() -> int:
     """`lineahead` and `python -m lineahead`; returns the exit code."""
     _end_at_ctrl_c()
-    return main()
+    return to_its_reader(main)
 
 
 def lineahead_server() -> int:
