@@ -233,6 +233,7 @@ def all_made_up() -> dict[str, dict[str, Any]]:
         results.MEMORY: made_up(),
         results.MIDDLES: made_up_marks(),
         results.RECIPES: made_up_recipes(),
+        results.VARIATIONS: made_up_recipes(),
         results.LATER: {**(later := made_up()), "models": later["models"][-1:]},
         results.INFILLING: {"made_by": made_by, "tasks": 1033, "shares": shares},
     }

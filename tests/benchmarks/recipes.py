@@ -1,9 +1,9 @@
 """Hold recipes of training against each other: `python tests/benchmarks/recipes.py FOLDER … --recipe NAME RUN … …`.
 
 Measures bits per byte, left to right and without a memory, of the beginnings of random files of some projects that no
-run has seen, under each run of each recipe, in windows of the run's own size. The first recipe is the one that the
-others are held against; runs in the same place of two recipes are a pair (the same seed, say). The report reads what is
-written, and so does its table, which is printed.
+run has seen, under each run of each recipe. A window of the run's own size moves on in steps, so that most of it is
+full, as it is in use. The first recipe is the one that the others are held against; runs in the same place of two
+recipes are a pair (the same seed, say). The report reads what is written, and so does its table, which is printed.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from training.report import recipes, results
 
 CODE = ("tests/benchmarks/recipes.py", "training/perplexity.py")
 MOST_CHARACTERS = 8_000  # of a file; not tokens, since vocabularies differ
+STRIDE = 128  # tokens
 WINDOW, WINDOWS, WINDOWS_A_BATCH = 512, 64, 8  # of the validation text, as the bundled model's runs are evaluated
 
 
@@ -43,7 +44,7 @@ def measure(folders: list[Path], count: int, seed: int, data: Path, run: Path) -
         projects[folder.name] = []
         for path in sorted(random.Random(seed).sample(files, min(count, len(files)))):
             text = path.read_text(encoding="utf-8")[:MOST_CHARACTERS]
-            found = perplexity.measure(opened, torch.tensor([start, *opened.tokenizer.encode(text)]), window, window)
+            found = perplexity.measure(opened, torch.tensor([start, *opened.tokenizer.encode(text)]), window, STRIDE)
             bits = round(found.bits_per_byte * found.bytes, 3)
             projects[folder.name].append(
                 {"file": path.relative_to(folder).as_posix(), "bytes": found.bytes, "bits": bits}

@@ -12,7 +12,7 @@ from training import format
 from training.report import marks, measures, recipes
 from training.report.marks import Marks
 from training.report.measures import ABOVE, ALONE, CONDITIONS, CONSTANTS, GATE, Estimate, Measured
-from training.report.results import INFILLING, LATER, MEMORY, MIDDLES, RECIPES, ROOT
+from training.report.results import INFILLING, LATER, MEMORY, MIDDLES, RECIPES, ROOT, VARIATIONS
 
 MODEL = ROOT / "server" / "lineahead" / "model"
 CLAIMED = 10  # times the training compute, as the hypothesis was stated
@@ -205,17 +205,23 @@ def missing_lines(found: Marks) -> str:
     return text + command("MarkRows", rows)
 
 
-def recipe_numbers(results: dict[str, Any]) -> str:
-    """What a wider corpus and averaged weights are worth: a row a recipe, and the two hypotheses."""
-    found = recipes.recipes(results)
-    every, rows = recipes.drawn(found), ""
+def recipe_rows(found: recipes.Recipes, every: list[NDArray[np.float64]]) -> str:
+    """A row a recipe, from what was drawn."""
+    rows = ""
     for row in recipes.rows(found, every):
         cells = [row.name, str(row.runs), f"{row.bits:.4f}"]
         saved = row.difference
         cells.append(f"${saved.value:+.2f}$ $[{saved.low:+.2f}, {saved.high:+.2f}]$" if saved else "")
         rows += f"{' & '.join([*cells, row.validation_text()])} \\\\\n"
+    return rows
+
+
+def recipe_numbers(results: dict[str, Any]) -> str:
+    """What a wider corpus and averaged weights are worth: a row a recipe, and the two hypotheses."""
+    found = recipes.recipes(results)
+    every = recipes.drawn(found)
     text = (
-        command("RecipeRows", rows)
+        command("RecipeRows", recipe_rows(found, every))
         + command("WiderClaim", f"{recipes.WIDER:g}")
         + command("MeanClaim", f"{recipes.MEAN:g}")
     )
@@ -279,6 +285,7 @@ def all_numbers(found: Mapping[str, dict[str, Any]]) -> str:
         missing_lines(marks.marks(of_marks)),
         command("MarkMeasured", of_marks["made_by"]["date"]),
         recipe_numbers(found[RECIPES]),
+        command("VariationRows", recipe_rows(varied := recipes.recipes(found[VARIATIONS]), recipes.drawn(varied))),
         prediction(measured, drawn, measures.measured(found[LATER])),
         yardstick(found[INFILLING]),
     )

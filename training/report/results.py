@@ -16,9 +16,10 @@ FOLDER = Path(__file__).parent / "results"
 MEMORY = "memory.json"
 MIDDLES = "middles.json"
 RECIPES = "recipes.json"
+VARIATIONS = "variations.json"
 LATER = "later.json"
 INFILLING = "infilling.json"
-ALL = (MEMORY, MIDDLES, RECIPES, LATER, INFILLING)
+ALL = (MEMORY, MIDDLES, RECIPES, VARIATIONS, LATER, INFILLING)
 PACKAGES = ("numpy", "onnxruntime", "tokenizers", "torch")
 
 
