@@ -140,6 +140,11 @@ def test_a_line_uses_names_that_it_has_bound_or_that_the_person_used(statement: 
     assert objection(Place(text, len(text)), inserted, True, EverythingIsKnown()) is None
 
 
+def test_self_in_a_header_of_several_lines_is_known_where_the_project_has_it() -> None:
+    text = "x = 1\n\n\ndef f(\n    "
+    assert objection(Place(text, len(text)), "self,", False, EverythingIsKnown()) is None
+
+
 def test_of_a_long_document_one_statement_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[int] = []
     undefined = names._undefined
