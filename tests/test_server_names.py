@@ -4,13 +4,16 @@ import ast
 
 import pyflakes.checker
 import pytest
+from scripted_engine import ScriptedEngine
 
 from lineahead.memory.memory import NO_MEMORY, NoMemory
 from lineahead.place import Place
 from lineahead.reasons import Reason
+from lineahead.settings import Settings
 from lineahead.suggest import names
 from lineahead.suggest.checks import objection
-from lineahead.suggest.names import unknown_names
+from lineahead.suggest.names import looped_over, unknown_names
+from lineahead.suggest.policy import LOOPED_OVER, complete
 
 BRANCHES = "if x:\n    y = 1\n" + "elif x:\n    y = 1\n" * 700
 SUM = "y = (x +\n" + "    1 +\n" * 700 + "    "
@@ -138,6 +141,44 @@ def test_a_line_uses_names_that_it_has_bound_or_that_the_person_used(statement: 
     before, _, inserted = statement.partition("|")
     text = f"x = a = other = 1\n{before}"
     assert objection(Place(text, len(text)), inserted, True, EverythingIsKnown()) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("def f(trees):\n    for tree in ", "trees"),
+        ("def f(trees):\n    for tree in t", "trees"),
+        ("async def f(self, entries: list[str], *, x=()):\n    async for entry in ", "entries"),
+        ("class A:\n    def f(self, boxes):\n        if boxes:\n            for box in ", "boxes"),
+        ("def f(\n    a,\n    trees=(1, 2),\n):\n    for tree in ", "trees"),
+        ("def f(trees):\n    for tree in trees", None),  # there is nothing to add
+        ("def f(trees):\n    for tree in x", None),
+        ("def f(trees):\n    for tree in x.", None),
+        ("def f(trees):\n    for tree in enumerate(", None),
+        ("def f(trees):\n    x = [tree for tree in ", None),
+        ("def f(trees):\n    for index, tree in ", None),
+        ("def f(trees):\n    def g(x):\n        for tree in ", None),
+        ("def f(trees):\n    pass\n\n\nfor tree in ", None),
+        ('def f(trees):\n    """for tree in ', None),
+        ("def f(tree):\n    for tree in ", None),
+        ("for tree in ", None),
+    ],
+)
+def test_the_argument_that_a_loop_runs_over(text: str, name: str | None) -> None:
+    assert looped_over(Place(text, len(text))) == name
+
+
+def test_the_argument_is_suggested_where_nothing_else_is_sure() -> None:
+    text = "def f(trees):\n    for tree in "
+
+    def shown(writes: str, threshold: float = 0.3) -> list[tuple[str, float]]:
+        settings = Settings(confidence=threshold)
+        answer = complete(Place(text, len(text)), settings, ScriptedEngine(writes))
+        return [(suggestion.text, suggestion.confidence) for suggestion in answer.suggestions]
+
+    assert shown("tree:\n") == [("trees", LOOPED_OVER)]  # which is refused
+    assert shown("tree:\n", threshold=LOOPED_OVER) == []
+    assert [text for text, _ in shown("sorted(trees):\n")] == ["sorted(trees):"]
 
 
 def test_self_in_a_header_of_several_lines_is_known_where_the_project_has_it() -> None:

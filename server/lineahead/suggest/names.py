@@ -23,6 +23,8 @@ from lineahead.syntax import (
 IMPORT = re.compile(r"(?:^|[;:])\s*from\s+(?P<module>[\w.]+)\s+import\s+\(?(?P<names>[\w\s,]*)\Z")
 PARAMETERS = re.compile(r"def\s+\w+[^(]{0,200}\((?:[^()]|\([^()]*\))*")
 IMPORTED = re.compile(r"\b(\w++)(?:\s+as\s+\w++)?+\s*+(?:,|\Z)")
+LOOP = re.compile(r"\s*(?:async\s+)?for\s+(?P<one>\w+)\s+in\s+\w*\Z")
+PLURALS = (("", "s"), ("", "es"), ("y", "ies"))  # an end, and what it becomes
 MOST_SEARCHED = 200_000  # characters before and after the cursor
 OF_A_METHOD = frozenset({"self", "cls"})  # they stand in any file, and mean something in some places only
 WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
@@ -116,6 +118,24 @@ def importable(place: Place, memory: Memory) -> set[str]:
     found = _import(place.line_before)
     offered = memory.exports(found["module"], place.path) if found else None
     return {name for name in offered or () if name.startswith(place.word_before) and name != place.word_before}
+
+
+def looped_over(place: Place) -> str | None:
+    """The argument of the function around a line that its loop's variable is one of: `trees` behind `for tree in`.
+
+    None where there is none, or another one than what is typed of it.
+    """
+    loop = LOOP.match(place.line_before) if len(place.line_before) <= MOST_OF_A_LINE else None
+    if loop is None or place.language != "python" or place.in_comment_or_string:
+        return None
+    header = PARAMETERS.search("".join(functions(place.text, place.line_start, place.line_before)[-1:]))
+    one = loop["one"]
+    many = {one.removesuffix(end) + becomes for end, becomes in PLURALS if one.endswith(end)}
+    arguments = set(re.findall(r"\w+", header[0])) if header else set()
+    found = sorted(
+        name for name in many & arguments if name.startswith(place.word_before) and name != place.word_before
+    )
+    return found[0] if found else None
 
 
 def _import(line: str) -> re.Match[str] | None:

@@ -18,7 +18,7 @@ from lineahead.suggest.checks import objection
 from lineahead.suggest.ends import End, ends
 from lineahead.suggest.harm import harm, up_to_secret
 from lineahead.suggest.judgement import DEFAULT, Evidence, Judgement
-from lineahead.suggest.names import importable
+from lineahead.suggest.names import importable, looped_over
 from lineahead.suggest.prompt import HEALED_BYTES
 from lineahead.suggest.silence import at_block_end, in_empty_block, silence
 
@@ -28,6 +28,7 @@ READING = 6  # characters: what it takes to read a suggestion, for who minds tha
 TELLING_TOKENS, TELLING_SHARE = 3, 0.5  # behind which, and of the times that, a line stood there before
 REPEATED_TOKENS, REPEATED_SHARE = 12, 0.9  # from which on several lines may be the same again
 IMPORT_ENDS = 0.63  # of the times, behind a name that is imported from the project
+LOOPED_OVER = 0.76  # of the times, `for tree in` is followed by the argument `trees` where nothing else is sure
 LEAST_OF_A_WORD = 4  # characters: who has less to go of a name types it
 ONE_WORD = re.compile(r"\W*\w*")
 # The model takes several blanks for the gap before a column of `=`, and `x =  ` would go on with another one.
@@ -79,7 +80,8 @@ def complete(
     candidates = [found.likeliest, *islice(found.again, found.telling)]
     if stop():
         return Answer(reason=Reason.CANCELLED)
-    return _best_end(place, candidates, found.evidence, judgement, memory, settings.confidence)
+    answer = _best_end(place, candidates, found.evidence, judgement, memory, settings.confidence)
+    return answer if answer.suggestions else _loop(place, memory, settings.confidence) or answer
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,18 @@ def _best_end(
             continue
         return Answer((Suggestion(end.text, place.word_before, probability),))
     return Answer(reason=refused or Reason.BLANK)
+
+
+def _loop(place: Place, memory: Memory, threshold: float) -> Answer | None:
+    """The argument that a loop runs over by the name of its variable; None where there is none to show."""
+    name = looped_over(place)
+    if name is None:
+        return None
+    text = name[len(place.word_before) :]
+    end = End(text, math.log(LOOPED_OVER), whole=False, log_end=0.0, complete=False)
+    if gain(end, LOOPED_OVER, threshold) <= 0 or refusal(place, end, Candidate(text.encode()), memory):
+        return None
+    return Answer((Suggestion(text, place.word_before, LOOPED_OVER),))
 
 
 def _likeliest_lines(
