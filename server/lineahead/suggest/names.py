@@ -4,6 +4,7 @@ import ast
 import builtins
 import keyword
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -113,11 +114,9 @@ def missing_imports(place: Place, inserted: str, memory: Memory) -> set[str]:
 
 def importable(place: Place, memory: Memory) -> set[str]:
     """The names of a module of the project that go on from the word behind `from MODULE import`; none for no word."""
-    if not place.word_before or place.language != "python" or place.in_comment_or_string:
-        return set()
-    found = _import(place.line_before)
+    found = _import(place.line_before) if place.word_before else None
     offered = memory.exports(found["module"], place.path) if found else None
-    return {name for name in offered or () if name.startswith(place.word_before) and name != place.word_before}
+    return _going_on(place, offered or ())
 
 
 def looped_over(place: Place) -> str | None:
@@ -126,16 +125,20 @@ def looped_over(place: Place) -> str | None:
     None where there is none, or another one than what is typed of it.
     """
     loop = LOOP.match(place.line_before) if len(place.line_before) <= MOST_OF_A_LINE else None
-    if loop is None or place.language != "python" or place.in_comment_or_string:
+    if loop is None:
         return None
     header = PARAMETERS.search("".join(functions(place.text, place.line_start, place.line_before)[-1:]))
     one = loop["one"]
     many = {one.removesuffix(end) + becomes for end, becomes in PLURALS if one.endswith(end)}
     arguments = set(re.findall(r"\w+", header[0])) if header else set()
-    found = sorted(
-        name for name in many & arguments if name.startswith(place.word_before) and name != place.word_before
-    )
-    return found[0] if found else None
+    return min(_going_on(place, many & arguments), default=None)
+
+
+def _going_on(place: Place, names: Iterable[str]) -> set[str]:
+    """Those of some names that go on from what is typed of a name; none where no name stands."""
+    if place.language != "python" or place.in_comment_or_string:
+        return set()
+    return {name for name in names if name.startswith(place.word_before) and name != place.word_before}
 
 
 def _import(line: str) -> re.Match[str] | None:
