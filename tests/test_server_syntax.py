@@ -21,6 +21,7 @@ from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
 from lineahead.suggest.awaited import awaited
+from lineahead.suggest.below import fit
 from lineahead.suggest.candidates import Candidate
 from lineahead.suggest.checks import is_astray, objection
 from lineahead.suggest.ends import ends
@@ -199,6 +200,7 @@ ASKED: dict[str, Callable[[Place], object]] = {
     "f-strings": lambda place: objection(place, "value = " + 'f"{other}{' * 200, True, NO_MEMORY),
     "an import": lambda place: objection(place, " other", True, KNOWS_OS),
     "awaited": awaited,
+    "what is below": lambda place: fit(place, "value = other(1)", whole=True),
     "ends": lambda place: ends(place, Candidate(b"= " * 60, tuple((end, -0.1) for end in range(1, 121)), True)),
     "fitting": lambda place: fitting(place, "value = other(\n", True),
     "closed_part": lambda place: closed_part(place.line_before, "value = other("),

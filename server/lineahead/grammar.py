@@ -8,7 +8,7 @@ error, and reading a file of 50 to 300 kB anew takes it 5 to 30 ms.
 import ast
 import warnings
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 
 from tree_sitter import Language, Node, Parser
 
@@ -27,6 +27,7 @@ class Verdict(Enum):
     WRONG = "wrong"
 
 
+@lru_cache(maxsize=16)  # the same texts are asked for again while one suggestion is looked at
 def verdict(code: str) -> Verdict:
     """What the interpreter's grammar says of the beginning of a text, or a newer one where it does not know it."""
     failure = _failure(code)

@@ -9,6 +9,7 @@ from lineahead import syntax
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # the line ends that the protocol and Python share
 WORD_END = re.compile(r"\w*\Z")
 MOST_OF_A_WORD = 200  # characters
+MOST_BELOW = 5_000  # characters
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class Place:
     def after(self) -> str:
         """The text right of the cursor, without the rest of its line."""
         return self.text[self.offset + len(self.line_after) :]
+
+    @cached_property
+    def line_below(self) -> str:
+        """The next line that is not blank, of those nearby; "" for none."""
+        return next((line for line in self.after[:MOST_BELOW].splitlines() if line.strip()), "")
 
     @cached_property
     def in_comment_or_string(self) -> bool:

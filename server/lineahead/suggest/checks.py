@@ -2,10 +2,11 @@
 
 import re
 
-from lineahead.grammar import Verdict, can_go_on, parses, verdict
+from lineahead.grammar import Verdict, can_go_on, verdict
 from lineahead.memory.memory import Memory
 from lineahead.place import Place
 from lineahead.reasons import Reason
+from lineahead.suggest.below import statement
 from lineahead.suggest.names import closers, missing_imports, unknown_names
 from lineahead.syntax import (
     MOST_OF_A_LINE,
@@ -97,16 +98,10 @@ def breaks_parsing(place: Place, inserted: str) -> bool:
 
     Statements that begin here and need another, such as a decorator, may be followed by anything.
     """
-    line = place.line_before + inserted + place.line_after
-    above = statement_before(place.text, place.line_start, line)
-    if above is None or len(line) > MOST_OF_A_LINE or verdict(above) is Verdict.WRONG:
+    here = statement(place, inserted)
+    if here is None or verdict(here.above) is Verdict.WRONG:
         return False
-    if not above:
-        line = line.lstrip(" \t")  # the text may be a part of another one
-    found = verdict(above + line)
-    in_text = state_at(place.text, place.line_start).quote  # which may be closed at any column
-    below = place.after[:MOST_PARSED] if in_text else place.lines_below(indentation(line))
-    if found is not Verdict.WHOLE or not below.strip():
+    found = verdict(here.above + here.line)
+    if found is not Verdict.WHOLE or not here.below.strip():
         return found is Verdict.WRONG
-    indent = line[: len(line) - len(line.lstrip())]
-    return parses(f"{above}{indent}pass\n{below}") and not parses(f"{above}{line}\n{below}")
+    return here.parses_without and not here.parses

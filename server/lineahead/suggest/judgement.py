@@ -17,6 +17,7 @@ from lineahead.memory.lines import Line
 from lineahead.memory.mixture import MOST_WEIGHT
 from lineahead.place import Place
 from lineahead.suggest.awaited import Awaited
+from lineahead.suggest.below import fit
 from lineahead.suggest.ends import End
 from training import format
 
@@ -46,6 +47,9 @@ FEATURES = (
     "log odds of the model's probability, to the line's end",
     "log odds of the model's probability, by the share of the times that it stood there",
     "log of the tokens behind which it stood before, by that share",
+    "mends what is below",
+    "lacks the header of what is below",
+    "cuts off what is below",
 )
 FORMAT_VERSION = 1
 LEAST, MOST = -50.0, -1e-4  # of the log of a probability
@@ -117,6 +121,7 @@ class Evidence:
             log_odds * end.whole,
             log_odds * share,
             matched * share,
+            *map(float, fit(self.place, end.text, end.whole)),
         )
 
 

@@ -59,22 +59,15 @@ def in_empty_block(place: Place) -> bool:
     state = state_at(place.text, place.line_start)
     if not state.header or state.inside_statement or not state.blocks:
         return False
-    following = _following(place)
-    return not following or indentation(following) <= state.blocks[-1].column
+    return not place.line_below or indentation(place.line_below) <= state.blocks[-1].column
 
 
 def at_block_end(place: Place) -> bool:
     """Whether the cursor stands on an empty line of a block that has no other line below."""
     if not _on_empty_line(place) or state_at(place.text, place.line_start).inside_statement:
         return False
-    following = _following(place)
-    return not following or indentation(following) < indentation(place.line_before)
+    return not place.line_below or indentation(place.line_below) < indentation(place.line_before)
 
 
 def _on_empty_line(place: Place) -> bool:
     return not (place.line_before.strip() or place.line_after.strip() or place.in_comment_or_string)
-
-
-def _following(place: Place) -> str:
-    """The next line that is not blank; "" for none."""
-    return next((line for line in place.after[:5000].splitlines() if line.strip()), "")
