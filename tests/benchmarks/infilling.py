@@ -34,20 +34,24 @@ SECONDS, MEMORY = 5, 2**30  # of a task's tests
 CODE = ("tests/benchmarks/infilling.py",)
 
 
+def before_the_line(task: dict[str, Any]) -> str:
+    """The text up to the missing line, with its indentation."""
+    line = task["canonical_solution"]
+    return str(task["prompt"] + line[: -len(line.lstrip())])
+
+
 def suggestion(client: RawClient, number: int, task: dict[str, Any]) -> str:
     """The rest of the missing line, as the server writes it; "" where it is silent."""
-    indentation = task["canonical_solution"][: -len(task["canonical_solution"].lstrip())]
-    before, uri = task["prompt"] + indentation, f"file:///task{number}.py"
+    before, uri = before_the_line(task), f"file:///task{number}.py"
     client.open(uri, f"{before}\n{task['suffix']}")
-    texts = client.ghost(uri, before.count("\n"), len(indentation), explicit=True)
+    texts = client.ghost(uri, before.count("\n"), len(before.rpartition("\n")[2]), explicit=True)
     client.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
     return texts[0] if texts else ""
 
 
 def passes(task: dict[str, Any], text: str) -> bool:
     """Whether a task's tests hold with a suggestion in place of the missing line."""
-    indentation = task["canonical_solution"][: -len(task["canonical_solution"].lstrip())]
-    whole = f"{task['prompt']}{indentation}{text}\n{task['suffix']}\n{task['test']}\ncheck({task['entry_point']})\n"
+    whole = f"{before_the_line(task)}{text}\n{task['suffix']}\n{task['test']}\ncheck({task['entry_point']})\n"
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
