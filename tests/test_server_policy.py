@@ -11,11 +11,12 @@ from scripted_engine import ScriptedEngine
 from small_models import SOURCE
 
 from lineahead.engine.engine import Engine, Token
-from lineahead.memory.memory import ProjectMemory
+from lineahead.memory.memory import NO_MEMORY, ProjectMemory
 from lineahead.place import Place
+from lineahead.reasons import Reason
 from lineahead.settings import Settings
 from lineahead.suggest.candidates import MAX_BYTES
-from lineahead.suggest.checks import repeats_neighbours
+from lineahead.suggest.checks import objection, repeats_header, repeats_neighbours
 from lineahead.suggest.ends import HALF
 from lineahead.suggest.fitting import before_closers, closed_part
 from lineahead.suggest.policy import Suggestion, complete
@@ -198,6 +199,29 @@ def test_a_repeat_of_the_lines_around_is_not_suggested(before: str, line: str, a
     assert repeats_neighbours(before + after, len(before), line) == repeats
     shown = complete_line(before + after, len(before), ScriptedEngine(line + "\n"))
     assert (shown is None) == repeats
+
+
+@pytest.mark.parametrize(
+    ("text", "inserted", "repeats"),
+    [
+        ("def tidy(name):\n    ‸\n    return shelf\n", "def tidy(name):", True),
+        ("def tidy(name):\n    ‸\n    return shelf\n", "def tidy(name, quietly=True):", True),
+        ("async def tidy(name):\n    ‸\n    return shelf\n", "async def tidy(name):", True),
+        ("def tidy(\n    name,\n):\n    x = 1\n    def ti‸\n    return shelf\n", "dy(name):", True),
+        ("class A:\n    def tidy(self):\n        if x:\n            ‸\n        return 1\n", "def tidy(self):", True),
+        ("def tidy(name):\n    ‸", "def tidy(name):", True),
+        ("def tidy(name):\n    def tidy‸\n    return shelf\n", "(name):", False),  # the person wrote it
+        ("def tidy(name):\n    ‸\n    return shelf\n", "def tidy_up(name):", False),
+        ("def tidy(name):\n    ‸\n    return shelf\n", "tidy(name)", False),
+        ("def tidy(name):\n    return 1\n\n‸\n", "def tidy(name):", False),
+        ("class A:\n    def tidy(self):\n        return 1\n\n    ‸\n", "def tidy(self):", False),
+        ("if x:\n    def tidy(name):\n        return 1\nelse:\n    ‸\n", "def tidy(name):", False),
+    ],
+)
+def test_no_function_is_begun_again_inside_itself(text: str, inserted: str, repeats: bool) -> None:
+    place = Place(text.replace("‸", ""), text.index("‸"))
+    assert repeats_header(place, inserted) == repeats
+    assert (objection(place, inserted, False, NO_MEMORY) is Reason.REPEAT) == repeats
 
 
 BLOCK = "    shelf = open_shelf(name)\n    shelf.sort(by_title)\n    shelf.close(quietly)\n"

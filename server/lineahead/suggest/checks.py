@@ -11,6 +11,7 @@ from lineahead.suggest.names import closers, missing_imports, unknown_names
 from lineahead.syntax import (
     MOST_OF_A_LINE,
     MOST_PARSED,
+    functions,
     indentation,
     state_at,
     statement_before,
@@ -18,6 +19,7 @@ from lineahead.syntax import (
 
 # What only an interpreter newer than the oldest that is supported may know: 3.12 and 3.14.
 NEWER = re.compile(r"^\s*(?:type|except)\b|\b(?:def|class)\s+\w+\s*\[|\b[rR]?[fFtT][rR]?[\"']")
+DEFINITION = re.compile(r"\s*(?:async\s+)?def\s+(?P<name>\w+)")
 LONE_CLOSER = re.compile(r"\s*[)\]}]\s*")
 FIRST_BLOCK = re.compile(r":[ \t]{0,9}\r?\n([ \t]{1,16})(?=[^\s#])")
 
@@ -42,6 +44,8 @@ def objection(place: Place, inserted: str, complete: bool, memory: Memory) -> Re
         return Reason.DOES_NOT_PARSE
     if place.in_comment_or_string:  # whose words are no names
         return None
+    if repeats_header(place, inserted):
+        return Reason.REPEAT
     if unknown_names(place, inserted, memory) or missing_imports(place, inserted, memory):
         return Reason.UNKNOWN_NAME
     return None
@@ -56,6 +60,16 @@ def repeats_neighbours(text: str, offset: int, line: str) -> bool:
     whole = (before[-1] + line).strip()
     following = next((text_line.strip() for text_line in after[1:] if text_line.strip()), "")
     return whole == following or [text_line.strip() for text_line in before[-3:-1]] == [whole, whole]
+
+
+def repeats_header(place: Place, inserted: str) -> bool:
+    """Whether a suggestion defines, inside a function, one of the same name: 2 of 60,000 definitions do."""
+    line = place.line_before + inserted.partition("\n")[0]
+    defined = DEFINITION.match(line) if len(line) <= MOST_OF_A_LINE else None
+    if defined is None or defined.end() <= len(place.line_before):  # the person wrote it
+        return False
+    around = map(DEFINITION.match, functions(place.text, place.line_start, line))
+    return defined["name"] in {header["name"] for header in around if header}
 
 
 def breaks_indentation(place: Place, inserted: str) -> bool:
