@@ -1,6 +1,7 @@
 """New names in statements that pyflakes cannot read, and how much of a long document it is given at all."""
 
 import ast
+import re
 
 import pyflakes.checker
 import pytest
@@ -133,7 +134,8 @@ def test_a_line_uses_no_name_that_it_is_about_to_bind(statement: str) -> None:
     text = f"x = a = other = 1\n{before}"
     assert objection(Place(text, len(text)), inserted, True, EverythingIsKnown()) is Reason.UNKNOWN_NAME
     known = f"tree = 1\n{text}"
-    assert objection(Place(known, len(known)), inserted, True, EverythingIsKnown()) is None
+    refused = Reason.UNKNOWN_NAME if re.search(r"for tree in tree\b(?!\.)", before + inserted) else None
+    assert objection(Place(known, len(known)), inserted, True, EverythingIsKnown()) is refused
 
 
 @pytest.mark.parametrize("statement", IN_TIME.splitlines())
@@ -166,6 +168,28 @@ def test_a_line_uses_names_that_it_has_bound_or_that_the_person_used(statement: 
 )
 def test_the_argument_that_a_loop_runs_over(text: str, name: str | None) -> None:
     assert looped_over(Place(text, len(text))) == name
+
+
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        ("for plant|s in plants:", True),
+        ("for plants in |plants:", True),
+        ("wet = [plants |for plants in plants]", True),
+        ("async for |plants in plants:", True),
+        ("for plants in plants|:", False),  # the person wrote it
+        ("for plant| in plants:", False),
+        ("for plants in |plants.values():", False),
+        ("for plants in |plants[1:]:", False),
+        ("for plants in |plants_of(plants):", False),
+        ("for plant, plants in |plants:", False),
+        ("print(|'for plants in plants')", True),  # words like these are rare enough
+    ],
+)
+def test_a_loop_does_not_run_over_its_own_variable(line: str, refused: bool) -> None:
+    header = "def water(plants, plants_of):\n    plant = 1\n    "
+    text, offset = header + line.partition("|")[0] + "\n        print(plants)\n", len(header) + line.index("|")
+    assert unknown_names(Place(text, offset), line.partition("|")[2]) == ({"plants"} if refused else set())
 
 
 def test_the_argument_is_suggested_where_nothing_else_is_sure() -> None:

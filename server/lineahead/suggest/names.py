@@ -25,6 +25,7 @@ IMPORT = re.compile(r"(?:^|[;:])\s*from\s+(?P<module>[\w.]+)\s+import\s+\(?(?P<n
 PARAMETERS = re.compile(r"def\s+\w+[^(]{0,200}\((?:[^()]|\([^()]*\))*")
 IMPORTED = re.compile(r"\b(\w++)(?:\s+as\s+\w++)?+\s*+(?:,|\Z)")
 LOOP = re.compile(r"\s*(?:async\s+)?for\s+(?P<one>\w+)\s+in\s+\w*\Z")
+OVER_ITSELF = re.compile(r"\bfor\s++(?P<one>\w++)\s++in\s++(?P=one)(?![\w.(\[])")  # as 2 of 18,000 loops are
 PLURALS = (("", "s"), ("", "es"), ("y", "ies"))  # an end, and what it becomes
 MOST_SEARCHED = 200_000  # characters before and after the cursor
 OF_A_METHOD = frozenset({"self", "cls"})  # they stand in any file, and mean something in some places only
@@ -39,8 +40,10 @@ def unknown_names(place: Place, inserted: str, memory: Memory = NO_MEMORY) -> se
 
     A word that stands anywhere else in the text passes; what stands nowhere else only its own statement can define,
     and pyflakes judges that. What stands elsewhere in the project passes, too, as it may be imported later, unless its
-    own line binds it, which is too late: `for tree in tree:`.
+    own line binds it, which is too late: `for tree in tree:`. That one does not pass even where there is a `tree`.
     """
+    if (over_itself := OVER_ITSELF.search(place.line_before + inserted)) and over_itself.end() > len(place.line_before):
+        return {over_itself["one"]}
     typed = place.line_before[: len(place.line_before) - len(place.word_before)]
     line = place.word_before + inserted
     words = set(WORD.findall(" ".join((COMMENT_OR_STRING.sub('""', line), *_fields(line))))) - KNOWN
