@@ -146,10 +146,23 @@ def test_a_line_uses_names_that_it_has_bound_or_that_the_person_used(statement: 
 
 
 @pytest.mark.parametrize(
-    ("text", "name"),
+    ("text", "lacks"),
     [
+        ("def f(trees):\n    for tree", " in trees"),
+        ("def f(trees):\n    for tree ", "in trees"),
+        ("def f(trees):\n    for tree i", "n trees"),
+        ("def f(trees):\n    for tree in", " trees"),
         ("def f(trees):\n    for tree in ", "trees"),
-        ("def f(trees):\n    for tree in t", "trees"),
+        ("def f(trees):\n    for tree in t", "rees"),
+        ("def f(cities):\n    for city", " in cities"),
+        ("def f(dishes):\n    for dish", " in dishes"),
+        ("def f(trees):\n    for tre", None),
+        ("def f(cls):\n    for cl", None),
+        ("def f(trees):\n    for tree,", None),
+        ("def f(trees):\n    for tree  in ", None),
+        ("def f(trees):\n    for tree is ", None),
+        ("def f(trees):\n    for", None),
+        ("def f(trees):\n    # for tree", None),
         ("async def f(self, entries: list[str], *, x=()):\n    async for entry in ", "entries"),
         ("class A:\n    def f(self, boxes):\n        if boxes:\n            for box in ", "boxes"),
         ("def f(\n    a,\n    trees=(1, 2),\n):\n    for tree in ", "trees"),
@@ -166,8 +179,8 @@ def test_a_line_uses_names_that_it_has_bound_or_that_the_person_used(statement: 
         ("for tree in ", None),
     ],
 )
-def test_the_argument_that_a_loop_runs_over(text: str, name: str | None) -> None:
-    assert looped_over(Place(text, len(text))) == name
+def test_what_a_loop_lacks_of_the_argument_that_it_runs_over(text: str, lacks: str | None) -> None:
+    assert looped_over(Place(text, len(text))) == lacks
 
 
 @pytest.mark.parametrize(
@@ -193,15 +206,15 @@ def test_a_loop_does_not_run_over_its_own_variable(line: str, refused: bool) -> 
 
 
 def test_the_argument_is_suggested_where_nothing_else_is_sure() -> None:
-    text = "def f(trees):\n    for tree in "
-
-    def shown(writes: str, threshold: float = 0.3) -> list[tuple[str, float]]:
+    def shown(writes: str, threshold: float = 0.3, typed: str = " in ") -> list[tuple[str, float]]:
+        text = f"def f(trees):\n    for tree{typed}"
         settings = Settings(confidence=threshold)
         answer = complete(Place(text, len(text)), settings, ScriptedEngine(writes))
         return [(suggestion.text, suggestion.confidence) for suggestion in answer.suggestions]
 
-    assert shown("tree:\n") == [("trees", LOOPED_OVER)]  # which is refused
-    assert shown("tree:\n", threshold=LOOPED_OVER) == []
+    assert shown("tree:\n") == [("trees", LOOPED_OVER[True])]  # which is refused
+    assert shown("tree:\n", threshold=LOOPED_OVER[True]) == []
+    assert shown(" in tree:\n", typed="") == [(" in trees", LOOPED_OVER[False])]
     assert [text for text, _ in shown("sorted(trees):\n")] == ["sorted(trees):"]
 
 

@@ -4,7 +4,6 @@ import ast
 import builtins
 import keyword
 import re
-from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -24,9 +23,10 @@ from lineahead.syntax import (
 IMPORT = re.compile(r"(?:^|[;:])\s*from\s+(?P<module>[\w.]+)\s+import\s+\(?(?P<names>[\w\s,]*)\Z")
 PARAMETERS = re.compile(r"def\s+\w+[^(]{0,200}\((?:[^()]|\([^()]*\))*")
 IMPORTED = re.compile(r"\b(\w++)(?:\s+as\s+\w++)?+\s*+(?:,|\Z)")
-LOOP = re.compile(r"\s*(?:async\s+)?for\s+(?P<one>\w+)\s+in\s+\w*\Z")
+LOOP = re.compile(r"\s*(?:async\s+)?for\s+(?P<one>\w+)(?P<rest>|\s+\w*|\s+in\s+\w*)\Z")
 OVER_ITSELF = re.compile(r"\bfor\s++(?P<one>\w++)\s++in\s++(?P=one)(?![\w.(\[])")  # as 2 of 18,000 loops are
-PLURALS = (("", "s"), ("", "es"), ("y", "ies"))  # an end, and what it becomes
+# An end, and what it becomes. `tre` is no `trees` yet.
+PLURALS = (("", "s"), ("y", "ies"), *((end, f"{end}es") for end in ("s", "x", "z", "ch", "sh", "o")))
 MOST_SEARCHED = 200_000  # characters before and after the cursor
 OF_A_METHOD = frozenset({"self", "cls"})  # they stand in any file, and mean something in some places only
 WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
@@ -119,29 +119,30 @@ def importable(place: Place, memory: Memory) -> set[str]:
     """The names of a module of the project that go on from the word behind `from MODULE import`; none for no word."""
     found = _import(place.line_before) if place.word_before else None
     offered = memory.exports(found["module"], place.path) if found else None
-    return _going_on(place, offered or ())
+    if not offered or not _is_code(place):
+        return set()
+    return {name for name in offered if name.startswith(place.word_before) and name != place.word_before}
 
 
 def looped_over(place: Place) -> str | None:
-    """The argument of the function around a line that its loop's variable is one of: `trees` behind `for tree in`.
+    """What a loop lacks of the argument that its variable is one of: ` in trees` behind `for tree`.
 
-    None where there is none, or another one than what is typed of it.
+    None where the function around it has no such argument, or where something else is typed.
     """
     loop = LOOP.match(place.line_before) if len(place.line_before) <= MOST_OF_A_LINE else None
-    if loop is None:
+    if loop is None or not _is_code(place):
         return None
     header = PARAMETERS.search("".join(functions(place.text, place.line_start, place.line_before)[-1:]))
     one = loop["one"]
     many = {one.removesuffix(end) + becomes for end, becomes in PLURALS if one.endswith(end)}
-    arguments = set(re.findall(r"\w+", header[0])) if header else set()
-    return min(_going_on(place, many & arguments), default=None)
+    arguments = set(re.findall(r"\w+", header[0])) - OF_A_METHOD if header else set()
+    wholes = (f" in {name}" for name in sorted(many & arguments))
+    typed = loop["rest"]
+    return next((whole[len(typed) :] for whole in wholes if whole.startswith(typed) and whole != typed), None)
 
 
-def _going_on(place: Place, names: Iterable[str]) -> set[str]:
-    """Those of some names that go on from what is typed of a name; none where no name stands."""
-    if place.language != "python" or place.in_comment_or_string:
-        return set()
-    return {name for name in names if name.startswith(place.word_before) and name != place.word_before}
+def _is_code(place: Place) -> bool:
+    return place.language == "python" and not place.in_comment_or_string
 
 
 def _import(line: str) -> re.Match[str] | None:
