@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from places import cursor
 
 import lineahead
 from lineahead.place import LINE, Place
@@ -12,10 +13,6 @@ from lineahead.syntax import in_comment_or_string
 SOURCES = sorted(Path(lineahead.__file__).parent.rglob("*.py"))
 NOTHING = Fit()
 MENDS, LACKS_HEADER, CUTS_OFF = Fit(mends=True), Fit(lacks_header=True), Fit(cuts_off=True)
-
-
-def cursor(text: str) -> Place:
-    return Place(text.replace("‸", ""), text.index("‸"))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +75,7 @@ def test_the_beginning_of_a_line_may_still_become_anything_but_what_it_begins_wi
 
 def test_other_languages_are_not_looked_at() -> None:
     text = "f:\n  ‸\n    x: 1\n"
-    place = Place(text.replace("‸", ""), text.index("‸"), language="yaml")
+    place = cursor(text, language="yaml")
     assert fit(place, "return x", whole=True) == NOTHING
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from places import cursor
 
 from lineahead.engine.open import BUNDLED_MODEL
 from lineahead.memory.lines import Line
@@ -19,10 +20,6 @@ from lineahead.suggest.policy import LEAST_OF_A_WORD, gain
 from training.format import JUDGEMENT
 
 AROUND = "import os\n\ndef f(values, weights):\n    total = 1\n    ‸\n    return mean * total\n"
-
-
-def cursor(text: str) -> Place:
-    return Place(text.replace("‸", ""), text.index("‸"))
 
 
 def named(features: tuple[float, ...]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from places import cursor
 from scripted_engine import ScriptedEngine
 from small_models import SOURCE
 
@@ -196,7 +197,7 @@ def test_a_text_that_began_above_may_be_gone_on_with_and_closed(before: str, lin
     ],
 )
 def test_a_repeat_of_the_lines_around_is_not_suggested(before: str, line: str, after: str, repeats: bool) -> None:
-    assert repeats_neighbours(before + after, len(before), line) == repeats
+    assert repeats_neighbours(Place(before + after, len(before)), line) == repeats
     shown = complete_line(before + after, len(before), ScriptedEngine(line + "\n"))
     assert (shown is None) == repeats
 
@@ -219,7 +220,7 @@ def test_a_repeat_of_the_lines_around_is_not_suggested(before: str, line: str, a
     ],
 )
 def test_no_function_is_begun_again_inside_itself(text: str, inserted: str, repeats: bool) -> None:
-    place = Place(text.replace("‸", ""), text.index("‸"))
+    place = cursor(text)
     assert repeats_header(place, inserted) == repeats
     assert (objection(place, inserted, False, NO_MEMORY) is Reason.REPEAT) == repeats
 

@@ -34,7 +34,7 @@ def objection(place: Place, inserted: str, complete: bool, memory: Memory) -> Re
         return Reason.BLANK
     if LONE_CLOSER.fullmatch(inserted):
         return Reason.LONE_CLOSER
-    if repeats_neighbours(place.text, place.offset, inserted.partition("\n")[0]):
+    if repeats_neighbours(place, inserted.partition("\n")[0]):
         return Reason.REPEAT
     if place.language != "python":
         return None
@@ -51,15 +51,11 @@ def objection(place: Place, inserted: str, complete: bool, memory: Memory) -> Re
     return None
 
 
-def repeats_neighbours(text: str, offset: int, line: str) -> bool:
+def repeats_neighbours(place: Place, line: str) -> bool:
     """Whether a suggestion would make the line the same as the next one, or as the two before it."""
-    near = text[max(0, offset - MOST_OF_A_LINE) : offset]
-    before, after = near.splitlines() or [""], text[offset : offset + MOST_OF_A_LINE].splitlines()
-    if near.endswith(("\n", "\r")):
-        before.append("")
-    whole = (before[-1] + line).strip()
-    following = next((text_line.strip() for text_line in after[1:] if text_line.strip()), "")
-    return whole == following or [text_line.strip() for text_line in before[-3:-1]] == [whole, whole]
+    whole = (place.line_before + line).strip()
+    above = [text_line.strip() for text_line in place.before[-MOST_OF_A_LINE:].splitlines()[-2:]]
+    return whole == place.line_below.strip() or above == [whole, whole]
 
 
 def repeats_header(place: Place, inserted: str) -> bool:
