@@ -88,6 +88,7 @@ def test_imports_name_what_is_there(line: str, writes: str, reason: Reason | Non
     [
         ("from quantiles import me", "dian"),
         ("from quantiles import os, Sk", "etch"),
+        ("from quantiles import median, m", None),  # there is no other
         ("from quantiles import (me", "dian"),
         ("    from quantiles import median as m, LI", "MIT"),
         ("if x: from quantiles import LI", "MIT"),

@@ -7,17 +7,14 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from places import cursor
 from scripted_engine import ScriptedEngine
 from small_models import SOURCE
 
 from lineahead.engine.engine import Engine, Token
-from lineahead.memory.memory import NO_MEMORY, ProjectMemory
+from lineahead.memory.memory import ProjectMemory
 from lineahead.place import Place
-from lineahead.reasons import Reason
 from lineahead.settings import Settings
 from lineahead.suggest.candidates import MAX_BYTES
-from lineahead.suggest.checks import objection, repeats_header, repeats_neighbours
 from lineahead.suggest.ends import HALF
 from lineahead.suggest.fitting import before_closers, closed_part
 from lineahead.suggest.policy import Suggestion, complete
@@ -182,47 +179,6 @@ def test_a_text_that_began_above_may_be_gone_on_with_and_closed(before: str, lin
     suggestion = complete_line(before, len(before), ScriptedEngine(line + "\n"))
     assert suggestion
     assert suggestion.text == shown
-
-
-@pytest.mark.parametrize(
-    ("before", "line", "after", "repeats"),
-    [
-        ("    x.", "clear()", "\n\n    x.clear()\n", True),
-        ("    x.", "clear()", "\n    y.clear()\n    x.clear()\n", False),
-        ("    x.", "clear()", "", False),
-        ("import a\nimport a\nimp", "ort a", "", True),
-        ("import a\nimp", "ort a", "", False),
-        ("import a\nimport a\n", "import a", "\n", True),
-        ("", "import a", "\r\nimport a", True),
-    ],
-)
-def test_a_repeat_of_the_lines_around_is_not_suggested(before: str, line: str, after: str, repeats: bool) -> None:
-    assert repeats_neighbours(Place(before + after, len(before)), line) == repeats
-    shown = complete_line(before + after, len(before), ScriptedEngine(line + "\n"))
-    assert (shown is None) == repeats
-
-
-@pytest.mark.parametrize(
-    ("text", "inserted", "repeats"),
-    [
-        ("def tidy(name):\n    ‸\n    return shelf\n", "def tidy(name):", True),
-        ("def tidy(name):\n    ‸\n    return shelf\n", "def tidy(name, quietly=True):", True),
-        ("async def tidy(name):\n    ‸\n    return shelf\n", "async def tidy(name):", True),
-        ("def tidy(\n    name,\n):\n    x = 1\n    def ti‸\n    return shelf\n", "dy(name):", True),
-        ("class A:\n    def tidy(self):\n        if x:\n            ‸\n        return 1\n", "def tidy(self):", True),
-        ("def tidy(name):\n    ‸", "def tidy(name):", True),
-        ("def tidy(name):\n    def tidy‸\n    return shelf\n", "(name):", False),  # the person wrote it
-        ("def tidy(name):\n    ‸\n    return shelf\n", "def tidy_up(name):", False),
-        ("def tidy(name):\n    ‸\n    return shelf\n", "tidy(name)", False),
-        ("def tidy(name):\n    return 1\n\n‸\n", "def tidy(name):", False),
-        ("class A:\n    def tidy(self):\n        return 1\n\n    ‸\n", "def tidy(self):", False),
-        ("if x:\n    def tidy(name):\n        return 1\nelse:\n    ‸\n", "def tidy(name):", False),
-    ],
-)
-def test_no_function_is_begun_again_inside_itself(text: str, inserted: str, repeats: bool) -> None:
-    place = cursor(text)
-    assert repeats_header(place, inserted) == repeats
-    assert (objection(place, inserted, False, NO_MEMORY) is Reason.REPEAT) == repeats
 
 
 BLOCK = "    shelf = open_shelf(name)\n    shelf.sort(by_title)\n    shelf.close(quietly)\n"

@@ -240,14 +240,14 @@ def statement_before(text: str, line_start: int, line: str) -> str | None:
 
 
 def functions(text: str, line_start: int, line: str) -> list[str]:
-    """The functions that a line stands in, from their `def` on, as far as any header goes; the outermost one first."""
+    """The functions that a line stands in, their headers and more, without decorators; the outermost one first."""
     state, column = state_at(text, line_start), indentation(line)
     blocks = [block for block in state.blocks if state.header or state.inside_statement or block.column <= column]
     statements = (
         text[block.start : block.start + MOST_OF_A_LINE] for block in (blocks if state.header else blocks[:-1])
     )
     found = (BEGINS_BLOCK.search(statement) for statement in statements)
-    return [begins.string[begins.start("def") :] for begins in found if begins and begins["def"]]
+    return [begins.string[begins.start() :].lstrip() for begins in found if begins and begins["def"]]
 
 
 def _header(text: str, block: Block, inner: Block) -> str:

@@ -8,7 +8,9 @@ from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.suggest.below import statement
 from lineahead.suggest.names import closers, missing_imports, unknown_names
+from lineahead.suggest.repeats import repeats
 from lineahead.syntax import (
+    COMMENT_OR_STRING,
     MOST_OF_A_LINE,
     MOST_PARSED,
     functions,
@@ -19,7 +21,8 @@ from lineahead.syntax import (
 
 # What only an interpreter newer than the oldest that is supported may know: 3.12 and 3.14.
 NEWER = re.compile(r"^\s*(?:type|except)\b|\b(?:def|class)\s+\w+\s*\[|\b[rR]?[fFtT][rR]?[\"']")
-DEFINITION = re.compile(r"\s*(?:async\s+)?def\s+(?P<name>\w+)")
+IN_A_FUNCTION = re.compile(r"\b(?:await|async\s+(?:for|with)|return|yield)\b")
+OWN_FUNCTION = re.compile(r"\b(?:def|lambda)\b")  # of a line
 LONE_CLOSER = re.compile(r"\s*[)\]}]\s*")
 FIRST_BLOCK = re.compile(r":[ \t]{0,9}\r?\n([ \t]{1,16})(?=[^\s#])")
 
@@ -34,7 +37,7 @@ def objection(place: Place, inserted: str, complete: bool, memory: Memory) -> Re
         return Reason.BLANK
     if LONE_CLOSER.fullmatch(inserted):
         return Reason.LONE_CLOSER
-    if repeats_neighbours(place, inserted.partition("\n")[0]):
+    if repeats(place, inserted):
         return Reason.REPEAT
     if place.language != "python":
         return None
@@ -44,28 +47,9 @@ def objection(place: Place, inserted: str, complete: bool, memory: Memory) -> Re
         return Reason.DOES_NOT_PARSE
     if place.in_comment_or_string:  # whose words are no names
         return None
-    if repeats_header(place, inserted):
-        return Reason.REPEAT
     if unknown_names(place, inserted, memory) or missing_imports(place, inserted, memory):
         return Reason.UNKNOWN_NAME
-    return None
-
-
-def repeats_neighbours(place: Place, line: str) -> bool:
-    """Whether a suggestion would make the line the same as the next one, or as the two before it."""
-    whole = (place.line_before + line).strip()
-    above = [text_line.strip() for text_line in place.before[-MOST_OF_A_LINE:].splitlines()[-2:]]
-    return whole == place.line_below.strip() or above == [whole, whole]
-
-
-def repeats_header(place: Place, inserted: str) -> bool:
-    """Whether a suggestion defines, inside a function, one of the same name: 2 of 60,000 definitions do."""
-    line = place.line_before + inserted.partition("\n")[0]
-    defined = DEFINITION.match(line) if len(line) <= MOST_OF_A_LINE else None
-    if defined is None or defined.end() <= len(place.line_before):  # the person wrote it
-        return False
-    around = map(DEFINITION.match, functions(place.text, place.line_start, line))
-    return defined["name"] in {header["name"] for header in around if header}
+    return Reason.DOES_NOT_PARSE if is_outside_its_function(place, inserted) else None
 
 
 def breaks_indentation(place: Place, inserted: str) -> bool:
@@ -88,6 +72,26 @@ def step(text: str) -> int:
     """The columns by which the first block of a text is indented."""
     found = FIRST_BLOCK.search(text, 0, MOST_PARSED)
     return indentation(found[1]) if found else 4
+
+
+def is_outside_its_function(place: Place, inserted: str) -> bool:
+    """Whether a suggestion returns or yields where no function is, or awaits in one that is not `async`."""
+    line = place.line_before + inserted.partition("\n")[0]
+    if len(line) > MOST_OF_A_LINE or OWN_FUNCTION.search(line):
+        return False
+    typed = place.line_before.removesuffix(place.word_before)
+    words = _in_a_function(line) - _in_a_function(typed)
+    around = functions(place.text, place.line_start, line) if words else []
+    if around:
+        return not around[-1].startswith("async") and bool(words & {"await", "async"})
+    state = state_at(place.text, place.line_start)
+    # Where everything is indented the text may be a part of another one.
+    return bool(words & {"return", "yield"}) and not state.lost and bool(state.blocks) and not state.blocks[0].column
+
+
+def _in_a_function(line: str) -> set[str]:
+    """What stands in a line that only stands in functions, by its first word."""
+    return {found[0].split()[0] for found in IN_A_FUNCTION.finditer(COMMENT_OR_STRING.sub('""', line))}
 
 
 def is_astray(place: Place, inserted: str) -> bool:

@@ -119,9 +119,10 @@ def importable(place: Place, memory: Memory) -> set[str]:
     """The names of a module of the project that go on from the word behind `from MODULE import`; none for no word."""
     found = _import(place.line_before) if place.word_before else None
     offered = memory.exports(found["module"], place.path) if found else None
-    if not offered or not _is_code(place):
+    if found is None or not offered or not _is_code(place):
         return set()
-    return {name for name in offered if name.startswith(place.word_before) and name != place.word_before}
+    listed = {name[1] for name in IMPORTED.finditer(found["names"]) if name[0].endswith(",")}
+    return {name for name in offered - listed if name.startswith(place.word_before) and name != place.word_before}
 
 
 def looped_over(place: Place) -> str | None:

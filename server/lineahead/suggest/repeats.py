@@ -1,0 +1,80 @@
+"""What a suggestion must not say again: pure functions over a place and the text that would be inserted there."""
+
+import re
+from collections.abc import Sequence
+
+from lineahead.place import Place
+from lineahead.syntax import MOST_OF_A_LINE, functions, indentation
+
+DEFINITION = re.compile(r"\s*(?:async\s+)?(?:def|class)\s+(?P<name>\w+)")
+IMPORT = re.compile(r"(?:from\s+[\w.]+\s+)?import\s+(?P<names>\(?[^#]*)")
+IMPORTED = re.compile(r"(?:\bas\s+)?\b(?P<name>[\w.]+)(?=\s*(?:,|\)|\Z))")
+MOST_SEARCHED = 200_000  # characters before and after the cursor
+
+
+def repeats(place: Place, inserted: str) -> bool:
+    """Whether a suggestion says what the text around has said already."""
+    line = inserted.partition("\n")[0]
+    if repeats_neighbours(place, line):
+        return True
+    if place.language != "python" or place.in_comment_or_string or len(place.line_before + line) > MOST_OF_A_LINE:
+        return False
+    return repeats_definition(place, line) or repeats_import(place, line)
+
+
+def repeats_neighbours(place: Place, line: str) -> bool:
+    """Whether a suggestion would make the line the same as the next one, or as the two before it."""
+    whole = (place.line_before + line).strip()
+    above = [text_line.strip() for text_line in place.before[-MOST_OF_A_LINE:].splitlines()[-2:]]
+    return whole == place.line_below.strip() or above == [whole, whole]
+
+
+def repeats_definition(place: Place, line: str) -> bool:
+    """Whether a suggestion defines what its block defines elsewhere, or a function what it stands in.
+
+    Decorated definitions aside, which are told apart by their decorators.
+    """
+    whole = place.line_before + line
+    defined = DEFINITION.match(whole)
+    if defined is None or defined.end() <= len(place.line_before) or defined["name"] == "_":  # or the person wrote it
+        return False
+    around = map(DEFINITION.match, functions(place.text, place.line_start, whole))
+    if defined["name"] in {header["name"] for header in around if header}:
+        return True
+    above = place.before[-MOST_SEARCHED:].splitlines()
+    if above and above[-1].lstrip().startswith("@"):
+        return False
+    column = indentation(whole)
+    below = place.after[:MOST_SEARCHED].splitlines()
+    return defined["name"] in _defined(above[::-1], column, 1) | _defined(below, column, -1)
+
+
+def _defined(lines: Sequence[str], column: int, before: int) -> set[str]:
+    """The names that a block defines without decorators, in lines that lead away from the cursor, up to its end.
+
+    `before` is how much further in `lines` the one before a line stands.
+    """
+    names = set()
+    for number, line in enumerate(lines):
+        if not line.strip(" \t\f)]}:"):
+            continue
+        if (found := indentation(line)) < column:
+            break
+        if found == column and (definition := DEFINITION.match(line)):
+            neighbour = number + before
+            decorated = 0 <= neighbour < len(lines) and lines[neighbour].lstrip().startswith("@")
+            names |= set() if decorated else {definition["name"]}
+    return names
+
+
+def repeats_import(place: Place, line: str) -> bool:
+    """Whether a suggestion imports a name twice in one statement, or is an import that the module makes elsewhere."""
+    whole = (place.line_before + line).strip()
+    statement = IMPORT.match(whole)
+    if statement is None:
+        return False
+    names = [found["name"] for found in IMPORTED.finditer(statement["names"])]
+    if len(set(names)) < len(names):
+        return True
+    near = f"{place.before[-MOST_SEARCHED:]}\n{place.after[:MOST_SEARCHED]}"
+    return whole in near.splitlines()
