@@ -7,8 +7,8 @@ from lineahead.place import Place
 from lineahead.syntax import MOST_OF_A_LINE, functions, indentation
 
 DEFINITION = re.compile(r"\s*(?:async\s+)?(?:def|class)\s+(?P<name>\w+)")
-IMPORT = re.compile(r"(?:from\s+[\w.]+\s+)?import\s+(?P<names>\(?[^#]*)")
-IMPORTED = re.compile(r"(?:\bas\s+)?\b(?P<name>[\w.]+)(?=\s*(?:,|\)|\Z))")
+IMPORT = re.compile(r"(?:from\s++[\w.]++\s++)?+import\s++(?P<names>[^#]*+)")
+IMPORTED = re.compile(r"(?<![\w.])(?P<name>[\w.]++)(?=\s*+(?:,|\)|\Z))")  # behind `as`, where that stands
 MOST_SEARCHED = 200_000  # characters before and after the cursor
 
 
