@@ -4,6 +4,7 @@ import ast
 
 import pyflakes.checker
 import pytest
+from places import cursor
 from scripted_engine import ScriptedEngine
 
 from lineahead.memory.memory import NO_MEMORY, NoMemory
@@ -227,6 +228,30 @@ def test_the_argument_is_suggested_where_nothing_else_is_sure() -> None:
     assert shown("tree:\n", threshold=LOOPED_OVER[True]) == []
     assert shown(" in tree:\n", typed="") == [(" in trees", LOOPED_OVER[False])]
     assert [text for text, _ in shown("sorted(trees):\n")] == ["sorted(trees):"]
+
+
+@pytest.mark.parametrize(
+    ("text", "inserted", "unknown"),
+    [
+        ("def f():\n    parser = 1\n    return parser\n\n\ndef main():\n    return p‸", "arser", {"parser"}),
+        ("def f(wide, high):\n    return wide * high\n\n\nx = 1\nf(‸)\n", "wide, high", {"wide", "high"}),
+        ("def f(wide):\n    return wide\n\n\ndef g():\n    if ‸\n", "wide:", {"wide"}),
+        ("def f():\n    def g(x):\n        return x\n\n    return ‸\n", "x", {"x"}),
+        ("class A:\n    size = 1\n\n    def f(self):\n        return ‸\n", "size", {"size"}),
+        ("def f(wide):\n    return wide\n\n\nf(‸)\n", "wide=3", set()),
+        ("def f(wide):\n    return w‸\n", "ide", set()),
+        ("def f(x):\n    def g():\n        return ‸\n", "x", set()),
+        ("try:\n    import json\nexcept ImportError:\n    pass\n\n\ndef f():\n    return ‸\n", "json", set()),
+        ("def f():\n    global x\n    x = 1\n\n\ndef g():\n    return ‸\n", "x", set()),
+        ("def f():\n    x = 1\n\n\ndef g():\n    ‸\n    return x\n", "x = 2", set()),
+        ("def f(x):\n    return x\n\n\ndef g():\n    return ‸\n", "lambda x: x", set()),
+        ("def f(x):\n    return x\n\n\ndef g(y):\n    return [\n        ‸\n", "x", set()),  # `for x in y` may follow
+        ("def f(x):\n    return x\n\n\ndef g():\n    return x‸\n", ".y", set()),  # the person wrote it
+        ("def f():\n    return json\n\n\ndef g():\n    return ‸\n", "json", set()),  # to be imported, it seems
+    ],
+)
+def test_what_only_other_functions_bind_is_unknown(text: str, inserted: str, unknown: set[str]) -> None:
+    assert unknown_names(cursor(text), inserted, EverythingIsKnown()) == unknown
 
 
 def test_self_in_a_header_of_several_lines_is_known_where_the_project_has_it() -> None:

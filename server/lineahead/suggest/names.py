@@ -27,6 +27,9 @@ LOOP = re.compile(r"\s*(?:async\s+)?for\s+(?P<one>\w+)(?P<rest>|\s+\w*|\s+in\s+\
 OVER_ITSELF = re.compile(r"\bfor\s++(?P<one>\w++)\s++in\s++(?P=one)(?![\w.(\[])")  # as 2 of 18,000 loops are
 # An end, and what it becomes. `tre` is no `trees` yet.
 PLURALS = (("", "s"), ("y", "ies"), *((end, f"{end}es") for end in ("s", "x", "z", "ch", "sh", "o")))
+AT_THE_LEFT = re.compile(r"^(?:(?:async\s++)?(?:def|class)\s++\w++|[^\s#)\]}].*$)", re.MULTILINE)
+MOST_OF_A_HEADER = 200  # characters
+MOST_CHECKED = 30_000  # characters, of a whole text
 MOST_SEARCHED = 200_000  # characters before and after the cursor
 OF_A_METHOD = frozenset({"self", "cls"})  # they stand in any file, and mean something in some places only
 WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
@@ -50,10 +53,13 @@ def unknown_names(place: Place, inserted: str, memory: Memory = NO_MEMORY) -> se
     elsewhere = " ".join((place.context, place.before, place.line_after, place.after))
     if astray := {word for word in words & OF_A_METHOD if not is_bound(place, typed + line, word)}:
         return {word for word in astray if not memory.knows(word)}
-    # Beginning with the word, the search skips what does not: ten times as fast as with a boundary before it.
-    unseen = {word for word in words if not re.search(rf"{word}(?!\w)(?<!\w{word})", elsewhere)}
+    unseen = {word for word in words if not _stands(word, elsewhere)}
     here = unseen & set(re.findall(r"\w+", typed))
-    if not unseen or "import *" in elsewhere:
+    if "import *" in elsewhere:
+        return set()
+    if astray := locals_of_others(place, inserted, words - unseen - set(WORD.findall(typed))):
+        return astray
+    if not unseen:
         return set()
     line = place.line_before + inserted
     above = statement_before(place.text, place.line_start, line)
@@ -69,6 +75,34 @@ def unknown_names(place: Place, inserted: str, memory: Memory = NO_MEMORY) -> se
             new = {name for name in undefined - here if not memory.knows(name)}
             return new | (undefined & _bound(code) if undefined else set())
     return set()
+
+
+def locals_of_others(place: Place, inserted: str, words: set[str]) -> set[str]:
+    """Those of some words of a suggestion that only functions bind which it does not stand in."""
+    if len(place.context) + len(place.text) > MOST_CHECKED or state_at(place.text, place.line_start).inside_statement:
+        return set()  # `for` may yet bind, behind it, what stands in brackets
+    line = place.line_before + inserted
+    around = functions(place.text, place.line_start, line)
+    at_the_left = "\n".join(AT_THE_LEFT.findall(f"{place.context}{place.before}\n{place.after}"))
+    near = f"{at_the_left}\n{place.line_before}{place.line_after}"
+    if around:
+        start = place.before.rfind(around[0][:MOST_OF_A_HEADER])
+        near += f"{place.before[start:]}\n{place.lines_below(1)}"
+    hidden = {word for word in words if not _stands(word, near)}
+    if not hidden:
+        return set()
+    before = place.context + place.before
+    closing, number = closers(place, line), before.count("\n") + 1
+    for end in (place.line_after, closing, f"{closing}: pass", " pass"):
+        code = f"{before}{line}{end}{place.after}"
+        if parses(code):
+            return hidden & _undefined(code, range(number, number + inserted.count("\n") + 1)) & _bound(code)
+    return set()
+
+
+def _stands(word: str, text: str) -> bool:
+    # Beginning with the word, the search skips what does not: ten times as fast as with a boundary before it.
+    return bool(re.search(rf"{word}(?!\w)(?<!\w{word})", text))
 
 
 def _fields(line: str) -> list[str]:
@@ -165,7 +199,8 @@ def _checker_in_a_function() -> Any:
     return InAFunction
 
 
-def _undefined(code: str) -> set[str]:
+def _undefined(code: str, lines: range | None = None) -> set[str]:
+    """The names that nothing defines, in some lines or in all."""
     from pyflakes.messages import UndefinedName  # not before it is needed
 
     parsed = tree(code)
@@ -176,7 +211,11 @@ def _undefined(code: str) -> set[str]:
     except RecursionError:  # from 330 `elif`s or 340 added terms on
         used, bound = _uses_and_bindings(parsed)
         return used - bound
-    return {str(message.message_args[0]) for message in messages if isinstance(message, UndefinedName)}
+    return {
+        str(message.message_args[0])
+        for message in messages
+        if isinstance(message, UndefinedName) and (lines is None or message.lineno in lines)
+    }
 
 
 def _bound(code: str) -> set[str]:
