@@ -17,7 +17,8 @@ from training.ignored import Ignored
 
 OPTIONS = {"confidence": 0.0, "debounce": 0}
 KNOWN = "def measured_columns(table):\n    return frobnicate_quuxly(table, width=80)\n\n\n" * 3
-TEXT = KNOWN + "def measured_"
+LAST = "    return frobnicate_"
+TEXT = f"{KNOWN}def main(table):\n{LAST}"
 
 
 def write(path: Path, text: str = TEXT) -> Path:
@@ -37,7 +38,7 @@ def client(tmp_path: Path) -> Iterator[RawClient]:
 
 def why(client: RawClient, uri: str, explicit: bool) -> str:
     """Why nothing is suggested at the end of TEXT; "" where something is. The document is asked about anew."""
-    if client.ghost(uri, 12, len("def measured_"), explicit):
+    if client.ghost(uri, 13, len(LAST), explicit):
         return ""
     return str(client.ask("workspace/executeCommand", {"command": "lineahead.whyNothing", "arguments": []})["result"])
 
