@@ -4,10 +4,10 @@ import ast
 
 import pyflakes.checker
 import pytest
-from places import cursor
+from places import EverythingIsKnown, cursor
 from scripted_engine import ScriptedEngine
 
-from lineahead.memory.memory import NO_MEMORY, NoMemory
+from lineahead.memory.memory import NO_MEMORY
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
@@ -85,11 +85,6 @@ def test_pyflakes_does_give_up_there(kind: str) -> None:
 )
 def test_what_a_name_is_bound_by(binding: str) -> None:
     assert judged(*(part.format(binding) for part in FILES["a term"])) is None
-
-
-class EverythingIsKnown(NoMemory):
-    def knows(self, _word: str) -> bool:
-        return True
 
 
 OVER_ITSELF = """\

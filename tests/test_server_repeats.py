@@ -1,18 +1,13 @@
 """What a suggestion does not say again, and what it says in functions only."""
 
 import pytest
-from places import cursor
+from places import EverythingIsKnown, cursor
 
-from lineahead.memory.memory import NO_MEMORY, NoMemory
+from lineahead.memory.memory import NO_MEMORY
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.suggest.checks import objection
 from lineahead.suggest.repeats import repeats_definition, repeats_import, repeats_neighbours
-
-
-class EverythingIsKnown(NoMemory):
-    def knows(self, _word: str) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(

@@ -79,16 +79,16 @@ def unknown_names(place: Place, inserted: str, memory: Memory = NO_MEMORY) -> se
 
 def locals_of_others(place: Place, inserted: str, words: set[str]) -> set[str]:
     """Those of some words of a suggestion that only functions bind which it does not stand in."""
-    if len(place.context) + len(place.text) > MOST_CHECKED or state_at(place.text, place.line_start).inside_statement:
-        return set()  # `for` may yet bind, behind it, what stands in brackets
+    if not words or len(place.context) + len(place.text) > MOST_CHECKED:
+        return set()
+    if state_at(place.text, place.line_start).inside_statement:  # where `for` may yet bind a name, behind it
+        return set()
     line = place.line_before + inserted
     around = functions(place.text, place.line_start, line)
-    at_the_left = "\n".join(AT_THE_LEFT.findall(f"{place.context}{place.before}\n{place.after}"))
-    near = f"{at_the_left}\n{place.line_before}{place.line_after}"
+    near = [*AT_THE_LEFT.findall(f"{place.context}{place.before}\n{place.after}"), place.line_before, place.line_after]
     if around:
-        start = place.before.rfind(around[0][:MOST_OF_A_HEADER])
-        near += f"{place.before[start:]}\n{place.lines_below(1)}"
-    hidden = {word for word in words if not _stands(word, near)}
+        near += [place.before[place.before.rfind(around[0][:MOST_OF_A_HEADER]) :], place.lines_below(1)]
+    hidden = {word for word in words if not _stands(word, "\n".join(near))}
     if not hidden:
         return set()
     before = place.context + place.before
