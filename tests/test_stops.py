@@ -1,5 +1,6 @@
 """What a training that is stopped leaves: Ctrl+C in real processes at each stage, and a disk that is really full."""
 
+import gc
 import os
 import shutil
 import signal
@@ -7,12 +8,14 @@ import subprocess
 import sys
 import sysconfig
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
+from tqdm import tqdm
 
 from training import adapt, checkpoint, door, run
 from training.__main__ import COMMANDS
@@ -83,9 +86,10 @@ def test_ctrl_c_anywhere_else_goes_on_to_the_same_weights(
 @pytest.fixture
 def command_began() -> Iterator[None]:
     """Ctrl+C as a command finds it when its imports are done."""
-    before = signal.signal(signal.SIGINT, door._stop_at_once)
+    before, hook = signal.signal(signal.SIGINT, door._stop_at_once), sys.unraisablehook
     yield
     signal.signal(signal.SIGINT, before)
+    sys.unraisablehook = hook
 
 
 @pytest.mark.usefixtures("command_began")
@@ -100,6 +104,57 @@ def test_ctrl_c_that_c_code_takes_for_another_exception_is_a_stop(capsys: pytest
     assert door.enter(within_c_code) == door.STOPPED
     assert capsys.readouterr().err == "stopped; what was written before is whole\n"
     signal.raise_signal(signal.SIGINT)  # while the interpreter ends: the command is over
+
+
+@pytest.mark.usefixtures("command_began")
+def test_what_a_half_made_object_says_as_it_goes_does_not_reach_the_person(capsys: pytest.CaptureFixture[str]) -> None:
+    def while_a_bar_is_made() -> int:
+        bar = tqdm.__new__(tqdm)
+        bar.disable = False  # the first thing that its closing looks at
+        signal.raise_signal(signal.SIGINT)
+        return 0
+
+    assert door.enter(while_a_bar_is_made) == door.STOPPED
+    gc.collect()
+    assert capsys.readouterr().err == "stopped; what was written before is whole\n"
+
+
+@pytest.mark.usefixtures("command_began")
+@pytest.mark.parametrize("place", ["__del__", "a weak reference's callback"])
+def test_ctrl_c_where_nothing_can_be_raised_is_a_stop(place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    class Held:
+        def __del__(self) -> None:
+            if place == "__del__":
+                signal.raise_signal(signal.SIGINT)
+
+    def pressed(_reference: object) -> None:
+        if place != "__del__":
+            signal.raise_signal(signal.SIGINT)
+
+    def lets_it_go() -> int:
+        held = Held()
+        reference = weakref.ref(held, pressed)
+        del held
+        assert reference() is None
+        time.sleep(20)
+        return 0
+
+    assert door.enter(lets_it_go) == door.STOPPED
+    assert capsys.readouterr().err == "stopped; what was written before is whole\n"
+
+
+@pytest.mark.usefixtures("command_began")
+def test_what_cannot_be_raised_is_told_where_nobody_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError("told")
+
+    def lets_it_go() -> int:
+        Broken()
+        return 7
+
+    assert door.enter(lets_it_go) == 7
+    assert "ValueError: told" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("command_began")

@@ -7,11 +7,17 @@ A command imports this first, since what it needs beside takes seconds to import
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 STOPPED, FAILED, UNREAD = 130, 2, 141  # exit codes
 NOTHING_BEGUN = b"stopped before anything was begun\n"
+SOON = 0.05  # seconds until Ctrl+C is pressed again where Python lost it
 
 
 class _Interrupt:
@@ -23,6 +29,24 @@ class _Interrupt:
         self.came = True
         raise KeyboardInterrupt
 
+    def unraisable(self, error: "UnraisableHookArgs") -> None:
+        """What Python calls for an exception that nobody can catch, as in `__del__`, in place of printing it.
+
+        After Ctrl+C such exceptions come from objects that were half made; one that is Ctrl+C itself would be lost.
+        """
+        if not self.came:
+            sys.__unraisablehook__(error)
+        elif issubclass(error.exc_type, KeyboardInterrupt):
+            threading.Timer(SOON, _press_again).start()
+
+
+def _press_again() -> None:
+    """Press Ctrl+C from another thread, in such a way that the main one wakes from what it waits for."""
+    if sys.platform == "win32":
+        signal.raise_signal(signal.SIGINT)
+    else:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
 
 def enter(main: Callable[[], int]) -> int:
     """Run a command whose imports are done; returns its exit code. Ctrl+C is ignored from then on: all is done."""
@@ -31,6 +55,7 @@ def enter(main: Callable[[], int]) -> int:
     try:
         if is_ours:
             signal.signal(signal.SIGINT, interrupt)
+            sys.unraisablehook = interrupt.unraisable  # to the process's end, where objects are deleted too
         code, stopped = to_its_reader(main), False
     except (KeyboardInterrupt, Exception) as error:
         stopped = isinstance(error, KeyboardInterrupt) or interrupt.came  # C code raises others in its place
