@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 from raw_client import SERVER, RawClient
+from scripted_engine import ScriptedEngine
 
 from lineahead.commands.log import main
-from lineahead.memory.memory import NO_MEMORY
+from lineahead.memory.memory import NO_MEMORY, ProjectMemory
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
 from lineahead.suggest import request_log
-from lineahead.suggest.policy import Answer
-from lineahead.suggest.request_log import END, HEADER, Recording, save
+from lineahead.suggest.policy import Answer, complete
+from lineahead.suggest.request_log import END, HEADER, Recording, ask_again, save
 
 TEXT = "def main():\n    return 0\n\n\nif __na"
 
@@ -36,6 +37,17 @@ def test_a_saved_session_is_reproduced(tmp_path: Path, capsys: pytest.CaptureFix
     log.write_text("{}\n")
     assert main([str(log)]) == 2
     assert "requests.jsonl:1: expected a saved request" in capsys.readouterr().err
+
+
+def test_what_a_project_holds_is_reproduced(tmp_path: Path) -> None:
+    """A suggestion that comes from the names of modules is one that they give again, without the project."""
+    memory, text = ProjectMemory(), "from quan"
+    memory.remember("/p/quantiles.py", "x = 1\n")
+    place, log = Place(text, len(text), "/p/main.py"), tmp_path / "requests.jsonl"
+    recording = Recording(memory)
+    answer = complete(place, Settings(), ScriptedEngine("?\n"), memory=recording)
+    save(log, place, Settings(), answer, recording)
+    assert [(then, now) for _, then, now in ask_again(log, ScriptedEngine("?\n"))] == [(["tiles import"],) * 2]
 
 
 def test_a_log_that_cannot_be_written_is_told_once_and_costs_no_suggestion(tmp_path: Path) -> None:

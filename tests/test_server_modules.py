@@ -1,6 +1,9 @@
 """What `from MODULE import` finds in a project."""
 
+from dataclasses import replace
+
 import pytest
+from places import cursor
 from scripted_engine import ScriptedEngine
 
 from lineahead.memory.memory import NO_MEMORY, ProjectMemory
@@ -8,7 +11,8 @@ from lineahead.memory.modules import MOST_CHARACTERS, defined, exports
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
-from lineahead.suggest.policy import complete
+from lineahead.suggest.imports import only_module
+from lineahead.suggest.policy import ONLY_MODULE, complete
 
 PROJECT = {
     "/p/quantiles.py": "import os\nfrom math import floor as down\n\n"
@@ -47,6 +51,26 @@ PROJECT = {
     ],
 )
 def test_names_of_a_module(module: str, importer: str, expected: set[str] | None) -> None:
+    assert exports(module, importer, PROJECT, PROJECT.__getitem__) == expected
+
+
+@pytest.mark.parametrize(
+    ("module", "importer", "expected"),
+    [
+        ("*", "/p/main.py", {"quantiles", "app", "stars", "lazy", "half"}),
+        ("*", "/p/tests/test_app.py", {"app"}),  # whose other modules it may not find
+        ("*", "/p/app/core.py", {"app"}),
+        ("app.*", "/p/main.py", {"core", "web"}),
+        ("app.web.*", "/p/main.py", {"views"}),
+        (".*", "/p/app/web/other.py", {"views"}),
+        ("..*", "/p/app/web/other.py", {"core", "web"}),
+        (".web.*", "/p/app/core.py", {"views"}),
+        ("quantiles.*", "/p/main.py", None),
+        ("os.*", "/p/main.py", None),
+        (".........*", "/p/main.py", None),
+    ],
+)
+def test_modules_of_a_package(module: str, importer: str, expected: set[str] | None) -> None:
     assert exports(module, importer, PROJECT, PROJECT.__getitem__) == expected
 
 
@@ -108,6 +132,72 @@ def test_the_one_name_of_a_module_that_goes_on_so_is_sure(line: str, shown: str 
     answer = complete(place, Settings(enable={"*": True}), ScriptedEngine("yz\n"), memory=memory)
     found = [suggestion.text for suggestion in answer.suggestions]
     assert found == [shown] if shown else not {"dian", "etch", "MIT"} & set(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("from quantiles import (\n    me‸", "dian,"),
+        ("from quantiles import (\n    me‸\n)\n", "dian,"),
+        ("from quantiles import (\n    median,  # the middle\n    Sk‸\n)\n", "etch,"),
+        ("from quantiles import (\n    median, Sk‸\n)\n", "etch"),
+        ("from quantiles import (\n    median,\n    me‸\n)\n", None),
+        ("from quantiles import (\n    me‸,\n)\n", "dian"),
+        ("from quantiles import median, \\\n    Sk‸\n", "etch"),
+        ("def f():\n    from quantiles import (\n        me‸\n    )\n", "dian,"),
+        ("f = (\n    me‸\n)\n", None),
+    ],
+)
+def test_the_one_name_of_a_module_in_a_list_of_several_lines(text: str, shown: str | None) -> None:
+    memory = ProjectMemory()
+    memory.remember("/p/quantiles.py", PROJECT["/p/quantiles.py"])
+    answer = complete(replace(cursor(text), path="/p/main.py"), Settings(), ScriptedEngine("yz\n"), memory=memory)
+    found = [suggestion.text for suggestion in answer.suggestions]
+    assert found == [shown] if shown else not {"dian", "dian,"} & set(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("from quan‸\n", "tiles import"),
+        ("from quan‸ import x\n", "tiles"),
+        ("import quan‸\n", "tiles"),
+        ("from ap‸\n", "p"),  # whose modules may follow
+        ("from app.c‸\n", "ore import"),
+        ("from app.web.v‸\n", "iews import"),
+        ("from .c‸\n", None),  # it is in no package
+        ("from l‸\n", None),  # or `logging`
+        ("from twic‸\n", None),
+        ("from quantiles‸\n", " import"),
+        ("import quantiles‸\n", None),
+        ("from o‸\n", None),
+        ("x = 'from quan‸\n", None),
+        ("# from quan‸\n", None),
+        ("yield from quan‸\n", None),
+        ("from tw‸\n", None),  # which is in folders that are no packages
+        ("if x:\n    from quan‸\n", "tiles import"),
+    ],
+)
+def test_the_one_module_that_goes_on_so(text: str, shown: str | None) -> None:
+    memory = ProjectMemory()
+    for path, code in PROJECT.items():
+        memory.remember(path, code)
+    assert only_module(replace(cursor(text), path="/p/main.py"), memory) == shown
+
+
+def test_a_module_is_suggested_where_nothing_else_is_sure() -> None:
+    memory = ProjectMemory()
+    memory.remember("/p/quantiles.py", "x = 1\n")
+    text = "from quan"
+
+    def shown(writes: str, confidence: float = 0.3) -> list[tuple[str, float]]:
+        place, settings = Place(text, len(text), path="/p/main.py"), Settings(confidence=confidence)
+        answer = complete(place, settings, ScriptedEngine(writes), memory=memory)
+        return [(suggestion.text, suggestion.confidence) for suggestion in answer.suggestions]
+
+    assert shown("?\n") == [("tiles import", ONLY_MODULE)]
+    assert shown("?\n", confidence=ONLY_MODULE) == []
+    assert [text for text, _ in shown("titative import x\n")] == ["titative import x"]
 
 
 STATIC = "class A:\n    @classmethod\n    def f(cls):\n        pass\n\n    @staticmethod\n    def g():\n        "

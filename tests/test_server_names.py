@@ -249,6 +249,28 @@ def test_what_only_other_functions_bind_is_unknown(text: str, inserted: str, unk
     assert unknown_names(cursor(text), inserted, EverythingIsKnown()) == unknown
 
 
+@pytest.mark.parametrize(
+    ("text", "inserted", "unknown"),
+    [
+        ("def f(parser):\n    ‸\n    sub.add(1)\n", "sub.add(0)", {"sub"}),
+        ("def f(parser):\n    su‸\n    sub.add(1)\n", "b.add(0)", {"sub"}),
+        ("def f(parser):\n    su‸\n    sub.add(1)\n", "b = parser.sub()", set()),
+        ("def f(parser):\n    ‸\n    sub.add(1)\n", "parser.add(sub)", {"sub"}),
+        ("def f(parser):\n    ‸\n        sub.add(1)\n", "for sub in parser:", set()),
+        ("def f(parser):\n    ‸\n        sub.add(1)\n", "with parser as sub:", set()),
+        ("def f(parser):\n    ‸\n        sub.add(1)\n", "with sub as parser:", {"sub"}),
+        ("sub‸\nsub.add(1)\n", ".add(0)", {"sub"}),
+        ("import ‸\n\njson.loads(1)\n", "json", set()),
+        ("def f(parser):\n    ‸\n    sub.add(1)\n    sub = 1\n", "sub.add(0)", {"sub"}),
+        ("def f():\n    return sub\n\n\ndef g():\n    ‸\n    sub.add(1)\n", "sub.add(0)", set()),  # to be imported
+        ("def g():\n    ‸\n\n\ndef f():\n    return sub\n", "sub.add(0)", set()),
+        ("from m import *\n\n\ndef f():\n    ‸\n    sub.add(1)\n", "sub.add(0)", set()),
+    ],
+)
+def test_what_is_only_used_below_is_for_this_line_to_bind(text: str, inserted: str, unknown: set[str]) -> None:
+    assert unknown_names(cursor(text), inserted, EverythingIsKnown()) == unknown
+
+
 def test_self_in_a_header_of_several_lines_is_known_where_the_project_has_it() -> None:
     text = "x = 1\n\n\ndef f(\n    "
     assert objection(Place(text, len(text)), "self,", False, EverythingIsKnown()) is None

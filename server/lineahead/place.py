@@ -65,6 +65,11 @@ class Place:
         return syntax.in_comment_or_string(self.text, self.line_start, self.offset)
 
     @cached_property
+    def is_code(self) -> bool:
+        """Whether the cursor stands in Python, outside comments and strings."""
+        return self.language == "python" and not self.in_comment_or_string
+
+    @cached_property
     def word_before(self) -> str:
         """The letters, digits and underscores left of the cursor."""
         match = WORD_END.search(self.line_before[-MOST_OF_A_WORD:])

@@ -8,14 +8,18 @@ from pathlib import PurePath
 from lineahead.grammar import tree
 
 PACKAGE = "__init__.py"
+ANY = "*"
 MOST_CHARACTERS = 200_000  # of a module that is looked into: half a second at the worst, once
 
 
 def exports(module: str, importer: str, names: Iterable[str], text_of: Callable[[str], str]) -> frozenset[str] | None:
     """The names that `from MODULE import …` finds in a project; None where the module is not there, or may have more.
 
-    `module` is as it is written, dots before it included; `names` are those of all texts, their paths.
+    `module` is as it is written, dots before it included, and `*` in the place of its last name, or of all, is asked
+    for the modules that this may be; `names` are those of all texts, their paths.
     """
+    if module.endswith(ANY):
+        return frozenset(_modules(module.removesuffix(ANY), importer, list(map(PurePath, names)))) or None
     level = len(module) - len(module.lstrip("."))
     parts = tuple(part for part in module.strip(".").split(".") if part)
     paths = [PurePath(name) for name in names]
@@ -36,6 +40,28 @@ def exports(module: str, importer: str, names: Iterable[str], text_of: Callable[
     beside = {path for path in paths if path.parent == found[0].parent or path.parent.parent == found[0].parent}
     modules = {path.stem if path.parent == found[0].parent else path.parent.name for path in beside}
     return offered | (modules - {"__init__"})
+
+
+def _modules(package: str, importer: str, paths: list[PurePath]) -> set[str]:
+    """The modules below a package, which is as it is written with the dot behind it; none where it is not there."""
+    packages = {path.parent for path in paths if path.name == PACKAGE}
+    here = PurePath(importer).parent
+    if not package:
+        beside = set() if here in packages else _below(here, paths, packages)
+        return {folder.name for folder in packages if folder.parent not in packages} | beside
+    level = len(package) - len(package.lstrip("."))
+    parts = tuple(part for part in package.split(".") if part)
+    if level:
+        found = [[here, *here.parents][min(level - 1, len(here.parents))].joinpath(*parts)]
+    else:
+        found = [folder for folder in packages if folder.parts[-len(parts) :] == parts]
+    return _below(found[0], paths, packages) if len(found) == 1 else set()
+
+
+def _below(folder: PurePath, paths: Iterable[PurePath], packages: Iterable[PurePath]) -> set[str]:
+    # `__main__` and its like are for the interpreter.
+    modules = {path.stem for path in paths if path.parent == folder and not path.name.startswith("__")}
+    return modules | {inner.name for inner in packages if inner.parent == folder}
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,8 @@ from lineahead.memory.memory import Memory
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.suggest.below import statement
-from lineahead.suggest.names import closers, missing_imports, unknown_names
+from lineahead.suggest.imports import missing_imports
+from lineahead.suggest.names import closers, unknown_names
 from lineahead.suggest.repeats import repeats
 from lineahead.syntax import (
     COMMENT_OR_STRING,

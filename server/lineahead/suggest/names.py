@@ -10,6 +10,7 @@ from typing import Any
 from lineahead.grammar import parses, tree
 from lineahead.memory.memory import NO_MEMORY, Memory
 from lineahead.place import Place
+from lineahead.suggest.awaited import MOST_CHECKED, awaited
 from lineahead.syntax import (
     COMMENT_OR_STRING,
     MOST_OF_A_LINE,
@@ -20,16 +21,13 @@ from lineahead.syntax import (
     statement_before,
 )
 
-IMPORT = re.compile(r"(?:^|[;:])\s*from\s+(?P<module>[\w.]+)\s+import\s+\(?(?P<names>[\w\s,]*)\Z")
 PARAMETERS = re.compile(r"def\s+\w+[^(]{0,200}\((?:[^()]|\([^()]*\))*")
-IMPORTED = re.compile(r"\b(\w++)(?:\s+as\s+\w++)?+\s*+(?:,|\Z)")
 LOOP = re.compile(r"\s*(?:async\s+)?for\s+(?P<one>\w+)(?P<rest>|\s+\w*|\s+in\s+\w*)\Z")
 OVER_ITSELF = re.compile(r"\bfor\s++(?P<one>\w++)\s++in\s++(?P=one)(?![\w.(\[])")  # as 2 of 18,000 loops are
 # An end, and what it becomes. `tre` is no `trees` yet.
 PLURALS = (("", "s"), ("y", "ies"), *((end, f"{end}es") for end in ("s", "x", "z", "ch", "sh", "o")))
 AT_THE_LEFT = re.compile(r"^(?:(?:async\s++)?(?:def|class)\s++\w++|[^\s#)\]}].*$)", re.MULTILINE)
 MOST_OF_A_HEADER = 200  # characters
-MOST_CHECKED = 30_000  # characters, of a whole text
 MOST_SEARCHED = 200_000  # characters before and after the cursor
 OF_A_METHOD = frozenset({"self", "cls"})  # they stand in any file, and mean something in some places only
 WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
@@ -41,9 +39,10 @@ KNOWN = frozenset(dir(builtins)) | frozenset(keyword.kwlist) | frozenset(keyword
 def unknown_names(place: Place, inserted: str, memory: Memory = NO_MEMORY) -> set[str]:
     """Names that a suggestion uses and that neither the file nor Python defines.
 
-    A word that stands anywhere else in the text passes; what stands nowhere else only its own statement can define,
-    and pyflakes judges that. What stands elsewhere in the project passes, too, as it may be imported later, unless its
-    own line binds it, which is too late: `for tree in tree:`. That one does not pass even where there is a `tree`.
+    A word that stands anywhere else in the text passes, unless it does below alone, where nothing binds it: that is
+    for this line to do. What stands nowhere else only its own statement can define, and pyflakes judges that. What
+    stands elsewhere in the project passes, too, as it may be imported later, unless its own line binds it, which is
+    too late: `for tree in tree:`. That one does not pass even where there is a `tree`.
     """
     if (over_itself := OVER_ITSELF.search(place.line_before + inserted)) and over_itself.end() > len(place.line_before):
         return {over_itself["one"]}
@@ -54,12 +53,13 @@ def unknown_names(place: Place, inserted: str, memory: Memory = NO_MEMORY) -> se
     if astray := {word for word in words & OF_A_METHOD if not is_bound(place, typed + line, word)}:
         return {word for word in astray if not memory.knows(word)}
     unseen = {word for word in words if not _stands(word, elsewhere)}
+    awaits = _to_be_bound(place, words - unseen)
     here = unseen & set(re.findall(r"\w+", typed))
     if "import *" in elsewhere:
         return set()
     if astray := locals_of_others(place, inserted, words - unseen - set(WORD.findall(typed))):
         return astray
-    if not unseen:
+    if not unseen | awaits:
         return set()
     line = place.line_before + inserted
     above = statement_before(place.text, place.line_start, line)
@@ -71,10 +71,20 @@ def unknown_names(place: Place, inserted: str, memory: Memory = NO_MEMORY) -> se
     for end in (whole, place.line_after, " pass", "", block, *(closing + more for more in ("", ": pass", " pass"))):
         code = above + line + end
         if parses(code):
-            undefined = unseen & _undefined(code)
-            new = {name for name in undefined - here if not memory.knows(name)}
+            undefined = (unseen | awaits) & _undefined(code)
+            new = {name for name in undefined - here if name in awaits or not memory.knows(name)}
             return new | (undefined & _bound(code) if undefined else set())
     return set()
+
+
+def _to_be_bound(place: Place, words: set[str]) -> set[str]:
+    """Those of some words that only lines below use, of the same function if it is one, and that nothing binds."""
+    waited = words & set(awaited(place).undefined) if words else set()
+    above, below = (
+        f"{place.context}{place.before}",
+        place.lines_below(1) if place.line_before[:1].isspace() else place.after,
+    )
+    return {word for word in waited if _stands(word, below) and not _stands(word, above)}
 
 
 def locals_of_others(place: Place, inserted: str, words: set[str]) -> set[str]:
@@ -136,36 +146,13 @@ def is_bound(place: Place, line: str, name: str) -> bool:
     )
 
 
-def missing_imports(place: Place, inserted: str, memory: Memory) -> set[str]:
-    """Names that a suggestion imports from a module of the project which has no such names."""
-    line = place.line_before + inserted.partition("\n")[0]
-    found = _import(line.rstrip(") "))
-    if found is None:
-        return set()
-    typed = len(place.line_before) - len(place.word_before)
-    offset = found.start("names")
-    names = {name[1] for name in IMPORTED.finditer(found["names"]) if offset + name.end(1) > typed}
-    offered = memory.exports(found["module"], place.path) if names else None
-    return set() if offered is None else names - offered
-
-
-def importable(place: Place, memory: Memory) -> set[str]:
-    """The names of a module of the project that go on from the word behind `from MODULE import`; none for no word."""
-    found = _import(place.line_before) if place.word_before else None
-    offered = memory.exports(found["module"], place.path) if found else None
-    if found is None or not offered or not _is_code(place):
-        return set()
-    listed = {name[1] for name in IMPORTED.finditer(found["names"]) if name[0].endswith(",")}
-    return {name for name in offered - listed if name.startswith(place.word_before) and name != place.word_before}
-
-
 def looped_over(place: Place) -> str | None:
     """What a loop lacks of the argument that its variable is one of: ` in trees` behind `for tree`.
 
     None where the function around it has no such argument, or where something else is typed.
     """
     loop = LOOP.match(place.line_before) if len(place.line_before) <= MOST_OF_A_LINE else None
-    if loop is None or not _is_code(place):
+    if loop is None or not place.is_code:
         return None
     header = PARAMETERS.search("".join(functions(place.text, place.line_start, place.line_before)[-1:]))
     one = loop["one"]
@@ -174,15 +161,6 @@ def looped_over(place: Place) -> str | None:
     wholes = (f" in {name}" for name in sorted(many & arguments))
     typed = loop["rest"]
     return next((whole[len(typed) :] for whole in wholes if whole.startswith(typed) and whole != typed), None)
-
-
-def _is_code(place: Place) -> bool:
-    return place.language == "python" and not place.in_comment_or_string
-
-
-def _import(line: str) -> re.Match[str] | None:
-    """A line that ends in what `from MODULE import` imports."""
-    return IMPORT.search(line) if "import" in line and len(line) <= MOST_OF_A_LINE else None
 
 
 @cache

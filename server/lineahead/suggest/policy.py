@@ -17,8 +17,9 @@ from lineahead.suggest.candidates import MAX_TOKENS, Candidate, Writer
 from lineahead.suggest.checks import objection
 from lineahead.suggest.ends import End, ends
 from lineahead.suggest.harm import harm, up_to_secret
+from lineahead.suggest.imports import only_import, only_module
 from lineahead.suggest.judgement import DEFAULT, Evidence, Judgement
-from lineahead.suggest.names import importable, looped_over
+from lineahead.suggest.names import looped_over
 from lineahead.suggest.prompt import HEALED_BYTES
 from lineahead.suggest.silence import at_block_end, in_empty_block, silence
 
@@ -30,6 +31,7 @@ REPEATED_TOKENS, REPEATED_SHARE = 12, 0.9  # from which on several lines may be 
 IMPORT_ENDS = 0.63  # of the times, behind a name that is imported from the project
 # Of the times, by whether `in` is typed: the argument `trees` goes on from `for tree in` where nothing else is sure.
 LOOPED_OVER = {True: 0.76, False: 0.61}
+ONLY_MODULE = 0.98  # of the times, where the one module of the project goes on from what is typed, and nothing is sure
 LEAST_OF_A_WORD = 4  # characters: who has less to go of a name types it
 ONE_WORD = re.compile(r"\W*\w*")
 # The model takes several blanks for the gap before a column of `=`, and `x =  ` would go on with another one.
@@ -82,7 +84,7 @@ def complete(
     if stop():
         return Answer(reason=Reason.CANCELLED)
     answer = _best_end(place, candidates, found.evidence, judgement, memory, settings.confidence)
-    return answer if answer.suggestions else _loop(place, memory, settings.confidence) or answer
+    return answer if answer.suggestions else _named(place, memory, settings.confidence) or answer
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,7 @@ class Found:
 
 def gather(place: Place, settings: Settings, engine: Engine, stop: Callable[[], bool], memory: Memory) -> Found | None:
     """Ask the engine and the memory how a line goes on; None where there is nothing to go on from."""
-    if len(names := importable(place, memory)) == 1:  # any other one would be refused
-        rest = names.pop()[len(place.word_before) :]
+    if rest := only_import(place, memory):  # any other one would be refused
         text = rest.encode()
         only = Candidate(text, ((len(text), 0.0),), ended=True, end=math.log(IMPORT_ENDS))
         return Found(only, (), (), Evidence(place, rest, (), Awaited()))
@@ -162,12 +163,13 @@ def _best_end(
     return Answer(reason=refused or Reason.BLANK)
 
 
-def _loop(place: Place, memory: Memory, threshold: float) -> Answer | None:
-    """The argument that a loop runs over by the name of its variable; None where there is none to show."""
-    text = looped_over(place)
+def _named(place: Place, memory: Memory, threshold: float) -> Answer | None:
+    """What names alone tell: the argument that a loop runs over, the module to import; None for nothing to show."""
+    text, probability = looped_over(place), LOOPED_OVER[" in " in place.line_before]
+    if text is None:
+        text, probability = only_module(place, memory), ONLY_MODULE
     if text is None:
         return None
-    probability = LOOPED_OVER[" in " in place.line_before]
     end = End(text, math.log(probability), whole=False, log_end=0.0, complete=False)
     if gain(end, probability, threshold) <= 0 or refusal(place, end, Candidate(text.encode()), memory):
         return None

@@ -17,7 +17,7 @@ def repeats(place: Place, inserted: str) -> bool:
     line = inserted.partition("\n")[0]
     if repeats_neighbours(place, line):
         return True
-    if place.language != "python" or place.in_comment_or_string or len(place.line_before + line) > MOST_OF_A_LINE:
+    if not place.is_code or len(place.line_before + line) > MOST_OF_A_LINE:
         return False
     return repeats_definition(place, line) or repeats_import(place, line)
 
