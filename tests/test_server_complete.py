@@ -35,6 +35,7 @@ def test_a_line_is_shown_around_the_place(tmp_path: Path, capsys: pytest.Capture
         ("{file}:1:7", "has 5 characters"),
         ("{binary}:1:1", "invalid"),
         ("/dev/null:1:1", "regular file"),
+        (".:1:1", "expected a regular file, found a folder"),
     ],
 )
 def test_a_place_that_is_none(where: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +45,15 @@ def test_a_place_that_is_none(where: str, message: str, tmp_path: Path, capsys: 
     assert read_place(f"{file}:2:1").offset == 6
     assert main([where.format(file=file, binary=binary)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_what_is_not_called_python_is_taken_for_it_and_that_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, told in (("notes.txt", True), ("work.py", False), ("script", False)):
+        (tmp_path / name).write_text("x = 1\n")
+        assert main([f"{tmp_path / name}:2:1"]) == 0
+        assert ("is taken for Python" in capsys.readouterr().err) is told
 
 
 def test_a_place_is_in_the_text_as_python_reads_it(tmp_path: Path) -> None:

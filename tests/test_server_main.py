@@ -9,10 +9,17 @@ import pytest
 from small_models import small_decoder_config, small_tokenizer
 
 import lineahead.engine
-from lineahead.__main__ import COMMANDS
+from lineahead.__main__ import COMMANDS, main
 from lineahead.engine.errors import ModelError
 from lineahead.engine.open import load_engine
 from training import checkpoint
+
+
+def test_without_a_command_it_says_that_one_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.endswith("error: the following arguments are required: COMMAND\n")
 
 
 def test_a_pickle_is_refused(tmp_path: Path) -> None:

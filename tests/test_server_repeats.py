@@ -122,3 +122,29 @@ def test_nothing_is_imported_twice(text: str, inserted: str, repeats: bool) -> N
 )
 def test_what_is_said_in_functions_only(text: str, inserted: str, refused: bool) -> None:
     assert (objection(cursor(text), inserted, True, EverythingIsKnown()) is Reason.DOES_NOT_PARSE) == refused
+
+
+@pytest.mark.parametrize(
+    ("text", "inserted", "refused"),
+    [
+        ('print("a", end="", e‸', 'nd="")', True),
+        ('print("a", end="", e‸', "nd", True),
+        ('print("a", end="", ‸)\n', 'end=""', True),
+        ('print("a", end="", ‸)\n', "file=f", False),
+        ("f(\n    a=1,\n    ‸\n)\n", "a=2,", True),
+        ("f(\n    a=1,\n    ‸\n)\n", "b=g(a=2),", False),
+        ("f(a=1, ‸", "b=g(a=2), c=3)", False),
+        ("f(a=1, b=‸", "a)", False),
+        ("f(a=1, ‸", "**{'a': 2})", False),
+        ("def f(tree, ‸", "tree):", True),
+        ("def f(tree, ‸", "tree=None", True),
+        ("def f(tree, ‸", "*tree):", True),
+        ("def f(tree, ‸", "leaf=lambda tree: tree):", False),
+        ("class A:\n    async def f(self, ‸", "self):", True),
+        ("if x := f(a=1, ‸", "a=2):", True),
+        ("f(a=1)\nf(‸", "a=1, b=2)", False),
+        ("x = {'a': 1, ‸", "'a': 2}", False),
+    ],
+)
+def test_no_keyword_and_no_parameter_is_given_twice(text: str, inserted: str, refused: bool) -> None:
+    assert (objection(cursor(text), inserted, False, EverythingIsKnown()) is Reason.DOES_NOT_PARSE) == refused

@@ -238,11 +238,16 @@ def read_regular(path: Path, most_bytes: int, below: Path | None = None) -> byte
     flags = os.O_RDONLY
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):  # each where there is one
         flags |= getattr(os, name, 0)
-    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123
-        status = os.fstat(file.fileno())  # of what was opened, not of what the name means by now
+    descriptor = os.open(path, flags)
+    try:
+        status = os.fstat(descriptor)  # of what was opened, not of what the name means by now
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(f"{path}: expected a regular file, found something else")
-        content = file.read(most_bytes + 1) if status.st_size <= most_bytes else None
+            found = "a folder" if stat.S_ISDIR(status.st_mode) else "something else"
+            raise OSError(f"{path}: expected a regular file, found {found}")
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(most_bytes + 1) if status.st_size <= most_bytes else None
+    finally:
+        os.close(descriptor)
     if content is None or len(content) > most_bytes:
         raise OSError(f"{path}: expected at most {most_bytes:,} bytes, found more")
     return content

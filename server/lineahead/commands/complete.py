@@ -16,6 +16,7 @@ from lineahead.settings import Settings
 from lineahead.suggest.policy import complete
 from training import format
 
+PYTHON = {"", ".py", ".pyi", ".pyw"}  # without an ending it is a script
 MOST_BYTES = 10_000_000  # of a file in which one place is completed
 MOST_SHOWN = 100  # characters of the line on either side
 DIM, RESET = "\x1b[2;3m", "\x1b[0m"
@@ -52,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if Path(place.path).suffix not in PYTHON:
+        print(f"note: {place.path} is taken for Python", file=sys.stderr)
     colour = "NO_COLOR" not in os.environ and ("FORCE_COLOR" in os.environ or sys.stdout.isatty())
     memory = learned([Path(place.path)], gate, engine.vocabulary)
     before, after = place.line_before, place.line_after

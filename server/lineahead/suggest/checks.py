@@ -1,8 +1,10 @@
 """What a suggestion must not be: pure functions over a place and the text that would be inserted there."""
 
+import ast
 import re
+from collections.abc import Iterator
 
-from lineahead.grammar import Verdict, can_go_on, verdict
+from lineahead.grammar import Verdict, can_go_on, tree, verdict
 from lineahead.memory.memory import Memory
 from lineahead.place import Place
 from lineahead.reasons import Reason
@@ -24,6 +26,7 @@ from lineahead.syntax import (
 NEWER = re.compile(r"^\s*(?:type|except)\b|\b(?:def|class)\s+\w+\s*\[|\b[rR]?[fFtT][rR]?[\"']")
 IN_A_FUNCTION = re.compile(r"\b(?:await|async\s+(?:for|with)|return|yield)\b")
 OWN_FUNCTION = re.compile(r"\b(?:def|lambda)\b")  # of a line
+NAMED = re.compile(r"=|\b(?:def|lambda)\b")
 LONE_CLOSER = re.compile(r"\s*[)\]}]\s*")
 FIRST_BLOCK = re.compile(r":[ \t]{0,9}\r?\n([ \t]{1,16})(?=[^\s#])")
 
@@ -50,7 +53,9 @@ def objection(place: Place, inserted: str, complete: bool, memory: Memory) -> Re
         return None
     if unknown_names(place, inserted, memory) or missing_imports(place, inserted, memory):
         return Reason.UNKNOWN_NAME
-    return Reason.DOES_NOT_PARSE if is_outside_its_function(place, inserted) else None
+    if is_outside_its_function(place, inserted) or names_twice(place, inserted):
+        return Reason.DOES_NOT_PARSE
+    return None
 
 
 def breaks_indentation(place: Place, inserted: str) -> bool:
@@ -93,6 +98,28 @@ def is_outside_its_function(place: Place, inserted: str) -> bool:
 def _in_a_function(line: str) -> set[str]:
     """What stands in a line that only stands in functions, by its first word."""
     return {found[0].split()[0] for found in IN_A_FUNCTION.finditer(COMMENT_OR_STRING.sub('""', line))}
+
+
+def names_twice(place: Place, inserted: str) -> bool:
+    """Whether a suggestion gives a keyword to a call, or a parameter to a function, that has it already."""
+    line = place.line_before + inserted.partition("\n")[0]
+    above = statement_before(place.text, place.line_start, line) if len(line) <= MOST_OF_A_LINE else None
+    if above is None or not NAMED.search(above + line):
+        return False
+    closing = closers(place, line)
+    endings = (value + closing + more for value in ("", "=0") for more in ("", ": pass", " pass"))
+    parsed = next(filter(None, (tree(above + line + end) for end in endings)), None)
+    return parsed is not None and any(len(set(names)) < len(names) for names in _named(parsed))
+
+
+def _named(parsed: ast.AST) -> Iterator[list[str]]:
+    """The keywords of each call, and the parameters of each function."""
+    for node in ast.walk(parsed):
+        if isinstance(node, ast.Call):
+            yield [keyword.arg for keyword in node.keywords if keyword.arg]
+        elif isinstance(node, ast.arguments):
+            rest = (node.vararg, node.kwarg)
+            yield [each.arg for each in (*node.posonlyargs, *node.args, *node.kwonlyargs, *filter(None, rest))]
 
 
 def is_astray(place: Place, inserted: str) -> bool:
