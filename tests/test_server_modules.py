@@ -25,6 +25,14 @@ PROJECT = {
     "/p/lazy.py": "def __getattr__(name): ...\n",
     "/p/half.py": "def (:\n",
     "/p/one/twice.py": "x = 1\n",
+    "/p/app/types.py": "SimpleType = 1\n",
+    "/p/json.py": "ours = 1\n",
+    "/p/binds.py": "def f():\n    global CONNECTION\n"
+    "match f:\n    case [a, *b]:\n        import c\n    case {**d}:\n        pass\n",
+    "/p/dynamic.py": "globals().update(x=1)\n",
+    "/p/src/lib/__init__.py": "",
+    "/p/src/lib/plain/deep/here.py": "x = 1\n",
+    "/p/src/lib/settings.local.py": "x = 1\n",
     "/p/two/twice.py": "y = 1\n",
 }
 
@@ -33,10 +41,20 @@ PROJECT = {
     ("module", "importer", "expected"),
     [
         ("quantiles", "/p/main.py", {"os", "down", "median", "Sketch", "LIMIT"}),
-        ("app", "/p/main.py", {"run", "core", "web"}),
+        ("app", "/p/main.py", {"run", "core", "web", "types"}),
+        ("types", "/p/main.py", None),  # the interpreter's
+        ("types", "/p/app/core.py", None),
+        ("core", "/p/app/other.py", None),  # it is in a package
+        ("web.views", "/p/main.py", None),
+        ("json", "/p/main.py", None),  # which of the two is found depends on how it is run
+        (".types", "/p/app/core.py", {"SimpleType"}),
+        ("app.types", "/p/main.py", {"SimpleType"}),
+        ("binds", "/p/main.py", {"f", "CONNECTION", "a", "b", "c", "d"}),
+        ("dynamic", "/p/main.py", None),
+        ("lib", "/p/main.py", {"plain"}),
         ("app.core", "/p/main.py", {"fast", "run"}),
         (".core", "/p/app/other.py", {"fast", "run"}),
-        (".", "/p/app/other.py", {"run", "core", "web"}),
+        (".", "/p/app/other.py", {"run", "core", "web", "types"}),
         ("..core", "/p/app/web/other.py", {"fast", "run"}),
         (".web.views", "/p/app/other.py", {"a", "b", "c", "i", "j", "handle"}),
         (".core", "/p/main.py", None),
@@ -57,13 +75,18 @@ def test_names_of_a_module(module: str, importer: str, expected: set[str] | None
 @pytest.mark.parametrize(
     ("module", "importer", "expected"),
     [
-        ("*", "/p/main.py", {"quantiles", "app", "stars", "lazy", "half"}),
-        ("*", "/p/tests/test_app.py", {"app"}),  # whose other modules it may not find
-        ("*", "/p/app/core.py", {"app"}),
-        ("app.*", "/p/main.py", {"core", "web"}),
+        ("*", "/p/main.py", {"quantiles", "app", "stars", "lazy", "half", "json", "binds", "dynamic", "lib"}),
+        ("*", "/p/quantiles.py", {"app", "stars", "lazy", "half", "json", "binds", "dynamic", "lib"}),
+        ("*", "/p/tests/test_app.py", {"app", "lib"}),  # whose other modules it may not find
+        ("*", "/p/app/core.py", {"app", "lib"}),
+        ("app.*", "/p/main.py", {"core", "web", "types"}),
+        ("lib.*", "/p/main.py", {"plain"}),
+        ("lib.plain.*", "/p/main.py", {"deep"}),
+        ("web.*", "/p/main.py", None),  # it is in a package
         ("app.web.*", "/p/main.py", {"views"}),
         (".*", "/p/app/web/other.py", {"views"}),
-        ("..*", "/p/app/web/other.py", {"core", "web"}),
+        ("..*", "/p/app/web/other.py", {"core", "web", "types"}),
+        (".*", "/p/app/core.py", {"web", "types"}),
         (".web.*", "/p/app/core.py", {"views"}),
         ("quantiles.*", "/p/main.py", None),
         ("os.*", "/p/main.py", None),
@@ -94,6 +117,8 @@ def test_what_is_too_long_or_too_deep_is_not_told() -> None:
         ("from quantiles import (median, ", "mean)", Reason.UNKNOWN_NAME),
         ("from elsewhere import ", "mean", None),
         ("from quantiles ", "import *", None),
+        ("from quantiles import ", "_version", None),
+        ("from quantiles import ", "__doc__", None),
         ("if x: from quantiles import ", "mean", Reason.UNKNOWN_NAME),
     ],
 )
@@ -120,6 +145,8 @@ def test_imports_name_what_is_there(line: str, writes: str, reason: Reason | Non
         ("from quantiles import ", None),
         ("from quantiles import X", None),
         ("from os import pa", None),
+        ("from quantiles import os as me", None),
+        ("from quantiles import os me", None),
         ("# from quantiles import me", None),
         ("import me", None),
         ('x = """: from quantiles import me', None),
@@ -146,6 +173,7 @@ def test_the_one_name_of_a_module_that_goes_on_so_is_sure(line: str, shown: str 
         ("from quantiles import median, \\\n    Sk‸\n", "etch"),
         ("def f():\n    from quantiles import (\n        me‸\n    )\n", "dian,"),
         ("f = (\n    me‸\n)\n", None),
+        ("from quantiles import (\n    os as me‸\n)\n", None),
     ],
 )
 def test_the_one_name_of_a_module_in_a_list_of_several_lines(text: str, shown: str | None) -> None:
@@ -174,6 +202,8 @@ def test_the_one_name_of_a_module_in_a_list_of_several_lines(text: str, shown: s
         ("x = 'from quan‸\n", None),
         ("# from quan‸\n", None),
         ("yield from quan‸\n", None),
+        ("from jso‸\n", "n import"),
+        ("from lib.pla‸\n", "in"),
         ("from tw‸\n", None),  # which is in folders that are no packages
         ("if x:\n    from quan‸\n", "tiles import"),
     ],

@@ -10,11 +10,15 @@ from lineahead.syntax import COMMENT_OR_STRING, MOST_OF_A_LINE, state_at
 
 IMPORT = re.compile(r"(?:^|[;:])\s*from\s+(?P<module>[\w.]+)\s+import\s+\(?(?P<names>[\w\s,\\]*)\Z", re.MULTILINE)
 IMPORTED = re.compile(r"\b(\w++)(?:\s+as\s+\w++)?+\s*+(?:,|\Z)")
+BEGINS_NAME = re.compile(r"(?:^|,)[\s\\]*+\Z")  # and no alias
 MODULE = re.compile(r"\s*+(?P<how>from|import)\s++(?P<package>\.*+(?:\w++\.)*+)(?P<part>\w++)\Z")
 
 
 def missing_imports(place: Place, inserted: str, memory: Memory) -> set[str]:
-    """Names that a suggestion imports from a module of the project which has no such names."""
+    """Names that a suggestion imports from a module of the project which has no such names.
+
+    Those that begin with an underscore may be what only a build writes (`_version`), or the interpreter (`__doc__`).
+    """
     line = (place.line_before + inserted.partition("\n")[0]).rstrip(") ")
     found = _import(place, line)
     if found is None:
@@ -22,7 +26,7 @@ def missing_imports(place: Place, inserted: str, memory: Memory) -> set[str]:
     typed = found.end() - len(line) + len(place.line_before) - len(place.word_before)
     names = {name[1] for name in IMPORTED.finditer(found.string, found.start("names")) if name.end(1) > typed}
     offered = memory.exports(found["module"], place.path) if names else None
-    return set() if offered is None else names - offered
+    return set() if offered is None else {name for name in names - offered if not name.startswith("_")}
 
 
 def only_import(place: Place, memory: Memory) -> str | None:
@@ -32,7 +36,7 @@ def only_import(place: Place, memory: Memory) -> str | None:
     """
     found = _import(place, place.line_before) if place.word_before and place.is_code else None
     offered = memory.exports(found["module"], place.path) if found else None
-    if found is None or not offered:
+    if found is None or not offered or not BEGINS_NAME.search(found["names"].removesuffix(place.word_before)):
         return None
     listed = {name[1] for name in IMPORTED.finditer(found["names"]) if name[0].endswith(",")}
     names = [name for name in offered - listed if name.startswith(place.word_before) and name != place.word_before]
