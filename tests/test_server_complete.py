@@ -28,12 +28,14 @@ def test_a_line_is_shown_around_the_place(tmp_path: Path, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("nowhere.py:1:1", "No such file"),
+        ("nowhere.py:1:1", "nowhere.py: expected a file or a folder, found none"),
         ("{file}", "expected FILE:LINE:COLUMN"),
         ("{file}:0:1", "both numbers from 1"),
         ("{file}:4:1", "has 3 lines"),
         ("{file}:1:7", "has 5 characters"),
-        ("{binary}:1:1", "invalid"),
+        ("{binary}:1:1", "binary.py: expected Python text, found"),
+        ("{file}:99999999999999999999:1", "both numbers from 1"),
+        ("{file}:1:\u0661", "both numbers from 1"),
         ("/dev/null:1:1", "regular file"),
         (".:1:1", "expected a regular file, found a folder"),
     ],

@@ -1,5 +1,6 @@
 """The command line, and what is said about models that cannot be opened."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,47 @@ def test_without_a_command_it_says_that_one_is_missing(capsys: pytest.CaptureFix
         main([])
     assert stopped.value.code == 2
     assert capsys.readouterr().err.endswith("error: the following arguments are required: COMMAND\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("complete {folder}/circle.py:1:1", "circle.py: expected a file or a folder, found none"),
+        ("evaluate {folder}/circle.py", "circle.py: expected a file or a folder, found none"),
+        ("evaluate {folder}/nowhere", "nowhere: expected a file or a folder, found none"),
+        ("evaluate {folder}/latin.py", "latin.py: expected Python text, found"),
+        ("evaluate {folder}/pipe.py", "pipe.py: expected a regular file, found something else"),
+        ("evaluate {folder}", "expected Python files with code, found none in {folder}"),
+        ("evaluate {folder} --only {folder}/latin.py", "codec can't decode"),
+        ("evaluate {folder} --places 0", "--places: expected a number from 1 on, found '0'"),
+        ("evaluate {folder} --confidence 7", "--confidence: expected a number from 0 to 1, found '7'"),
+        ("evaluate {folder} --confidence nan", "--confidence: expected a number from 0 to 1, found 'nan'"),
+        ("replay {folder}/nowhere", "nowhere: expected a file or a folder, found none"),
+        ("replay {folder}/latin.py", "latin.py: expected Python text, found"),
+        ("replay {folder}", "expected Python files with code, found none in {folder}"),
+        ("replay {folder} --pace nan", "--pace: expected a number from 0.01 on, found 'nan'"),
+        ("replay {folder} --part many", "--part: expected a number from 1 on, found 'many'"),
+        ("log {folder}/pipe.py", "pipe.py: expected a file that the setting `log` has written, found none"),
+        ("log {folder}/latin.py", "latin.py:1: expected a saved request"),
+        ("log {folder}/deep.py", "deep.py:1: expected a saved request"),
+        ("serve --tcp --ws", "--ws: not allowed with argument --tcp"),
+    ],
+)
+def test_what_is_wrong_with_what_it_is_told(
+    arguments: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "circle.py").symlink_to("circle.py")
+    (tmp_path / "latin.py").write_bytes(b"x = '\xfc'\n")
+    (tmp_path / "deep.py").write_text("[" * 100_000 + "\n")
+    os.mkfifo(tmp_path / "pipe.py")
+    try:
+        code = main(arguments.format(folder=tmp_path).split())
+    except SystemExit as stopped:
+        code = int(stopped.code or 0)
+    error = capsys.readouterr().err
+    assert code == 2
+    assert message.format(folder=tmp_path) in error
+    assert "Traceback" not in error
 
 
 def test_a_pickle_is_refused(tmp_path: Path) -> None:

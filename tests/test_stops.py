@@ -188,6 +188,37 @@ def test_nobody_to_read_on_is_no_error(arguments: list[str], buffered: bool) -> 
     assert ended.returncode == door.UNREAD or ("--help" in arguments and ended.returncode == 0)  # argparse lets it pass
 
 
+HARD_TO_WRITE = {
+    "closed": ("exec {command} >&-", 0, ""),
+    "full": ("exec {command} > /dev/full", door.FAILED, "error: [Errno 28] No space left on device\n"),
+    "ascii": ("PYTHONIOENCODING=ascii exec {command} | cat", 0, ""),
+    "cp1252": ("PYTHONIOENCODING=cp1252 exec {command} | cat", 0, ""),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell is another one there")
+@pytest.mark.parametrize("kind", HARD_TO_WRITE)
+@pytest.mark.parametrize("arguments", ["training", f"lineahead complete {__file__}:2:1"])
+def test_what_cannot_be_written_is_no_traceback(arguments: str, kind: str) -> None:
+    how, code, told = HARD_TO_WRITE[kind]
+    command = how.format(command=f"{sys.executable} -m {arguments}")
+    ended = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr.decode()) == (code, told)
+
+
+@pytest.mark.usefixtures("command_began")
+def test_ctrl_c_twice_at_once_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    def pressed_twice() -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            signal.raise_signal(signal.SIGINT)
+        return 0
+
+    assert door.enter(pressed_twice) == door.STOPPED
+    assert capsys.readouterr().err == "stopped; what was written before is whole\n"
+
+
 def same_weights(first: Path, second: Path) -> bool:
     one, other = (safetensors.torch.load_file(folder / "resume.safetensors") for folder in (first, second))
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

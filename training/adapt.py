@@ -10,6 +10,7 @@ from training import door  # isort: split
 import argparse
 import hashlib
 import importlib.util
+import os
 import shutil
 import sys
 from bisect import bisect_right
@@ -206,7 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=argument(Natural), default=305)
     options = parser.parse_args(arguments)
     try:
-        folders = [path.resolve() for path in options.paths]
+        folders = [Path(os.path.realpath(path)) for path in options.paths]
         for folder in folders:
             if not folder.is_dir():
                 raise InputError(f"expected a folder with Python code, found {folder}")

@@ -4,10 +4,13 @@ A command imports this first, since what it needs beside takes seconds to import
 `sys.exit(door.enter(main))`.
 """
 
+import io
+import math
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -17,24 +20,27 @@ if TYPE_CHECKING:
 
 STOPPED, FAILED, UNREAD = 130, 2, 141  # exit codes
 NOTHING_BEGUN = b"stopped before anything was begun\n"
-SOON = 0.05  # seconds until Ctrl+C is pressed again where Python lost it
+AT_ONCE = 0.5  # seconds within which pressing it again is the same
+SOON = 0.6  # seconds until it is pressed again where Python lost it
 
 
 class _Interrupt:
     """What Ctrl+C calls while a command runs."""
 
-    came = False
+    came = -math.inf
+    """When, by the monotonic clock."""
 
     def __call__(self, _signal: int, _frame: FrameType | None) -> None:
-        self.came = True
-        raise KeyboardInterrupt
+        before, self.came = self.came, time.monotonic()
+        if self.came - before > AT_ONCE:  # a wrapper may pass on what the terminal has sent, too
+            raise KeyboardInterrupt
 
     def unraisable(self, error: "UnraisableHookArgs") -> None:
         """What Python calls for an exception that nobody can catch, as in `__del__`, in place of printing it.
 
         After Ctrl+C such exceptions come from objects that were half made; one that is Ctrl+C itself would be lost.
         """
-        if not self.came:
+        if self.came < 0:
             sys.__unraisablehook__(error)
         elif issubclass(error.exc_type, KeyboardInterrupt):
             threading.Timer(SOON, _press_again).start()
@@ -58,7 +64,7 @@ def enter(main: Callable[[], int]) -> int:
             sys.unraisablehook = interrupt.unraisable  # to the process's end, where objects are deleted too
         code, stopped = to_its_reader(main), False
     except (KeyboardInterrupt, Exception) as error:
-        stopped = isinstance(error, KeyboardInterrupt) or interrupt.came  # C code raises others in its place
+        stopped = isinstance(error, KeyboardInterrupt) or interrupt.came > 0  # C code raises others in its place
         if not stopped:
             raise
     finally:
@@ -70,15 +76,26 @@ def enter(main: Callable[[], int]) -> int:
 
 
 def to_its_reader(main: Callable[[], int]) -> int:
-    """Run a command as long as somebody reads what it writes, which `| head` does not to the end; its exit code."""
+    """Run a command as long as somebody reads what it writes, which `| head` does not to the end; its exit code.
+
+    What a terminal cannot show is written as `?`.
+    """
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # none where it was closed
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         try:
             return main()
         finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to write
-        return UNREAD
+            if sys.stdout:
+                sys.stdout.flush()
+    except OSError as error:  # of writing: each command knows what its own files may come to
+        if sys.stdout:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to write
+        if isinstance(error, BrokenPipeError):
+            return UNREAD
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
 
 
 def _stop_at_once(_signal: int, _frame: FrameType | None) -> None:

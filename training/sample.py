@@ -3,17 +3,20 @@
 from training import door  # isort: split
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 import torch
 
-from training import checkpoint, prompts
+from training import checkpoint, format, prompts
 from training.checkpoint import Checkpoint
 from training.errors import InputError
 from training.format import DOCUMENT_END, DOCUMENT_START
 from training.models.language_model import stream
 from training.ranges import Count, Natural, NotNegative, PositiveShare, argument
+
+MOST_BYTES = 1_000_000  # of a prompt
 
 
 def sample(
@@ -66,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         prompt = prompts.EXAMPLES.get(options.example, "")
         if options.prompt_file:
-            prompt = options.prompt_file.read_text(encoding="utf-8")
+            prompt = format.read_regular(Path(os.path.realpath(options.prompt_file)), MOST_BYTES).decode()
         opened = checkpoint.load(options.checkpoint)
         unknown = opened.tokenizer.special("<unk>")
         if unseen := sum(token == unknown for token in opened.tokenizer.encode(prompt)):

@@ -2,21 +2,22 @@
 
 import argparse
 import os
+import re
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
-from lineahead.commands.opened import learned, open_model
+from lineahead.commands.opened import learned, named, open_model, source
 from lineahead.engine.errors import ModelError
 from lineahead.engine.open import BUNDLED_MODEL
 from lineahead.place import LINE, Place
 from lineahead.reasons import EXPLANATIONS
 from lineahead.settings import Settings
 from lineahead.suggest.policy import complete
-from training import format
 
 PYTHON = {"", ".py", ".pyi", ".pyw"}  # without an ending it is a script
+NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 MOST_BYTES = 10_000_000  # of a file in which one place is completed
 MOST_SHOWN = 100  # characters of the line on either side
 DIM, RESET = "\x1b[2;3m", "\x1b[0m"
@@ -28,10 +29,10 @@ def read_place(where: str) -> Place:
     Raises ValueError for what is no place in a file, and OSError for a file that cannot be read.
     """
     name, line, column = [*where.rsplit(":", 2), "", ""][:3]
-    if not line.isdecimal() or not column.isdecimal() or int(line) < 1 or int(column) < 1:
+    if not NUMBER.fullmatch(line) or not NUMBER.fullmatch(column):
         raise ValueError(f"expected FILE:LINE:COLUMN, both numbers from 1, found {where!r}")
-    name = str(Path(name).resolve())
-    text = format.read_source(Path(name), MOST_BYTES)
+    [path] = named([Path(name)])
+    name, text = str(path), source(path, MOST_BYTES)
     lines = [*LINE.findall(text), ""]
     if int(line) > len(lines):
         raise ValueError(f"{name} has {len(lines)} lines, found {where!r}")
@@ -55,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     if Path(place.path).suffix not in PYTHON:
         print(f"note: {place.path} is taken for Python", file=sys.stderr)
-    colour = "NO_COLOR" not in os.environ and ("FORCE_COLOR" in os.environ or sys.stdout.isatty())
+    colour = "NO_COLOR" not in os.environ and ("FORCE_COLOR" in os.environ or bool(sys.stdout and sys.stdout.isatty()))
     memory = learned([Path(place.path)], gate, engine.vocabulary)
     before, after = place.line_before, place.line_after
     before = before if len(before) <= MOST_SHOWN else f"…{before[-MOST_SHOWN:]}"

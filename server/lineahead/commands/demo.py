@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (RuntimeError, TimeoutError) as error:
         print(f"error: {error or f'the server was not ready after {LOADING_SECONDS} s'}", file=sys.stderr)
         return 1
-    wanted = "FORCE_COLOR" in os.environ or sys.stdout.isatty()
+    wanted = "FORCE_COLOR" in os.environ or bool(sys.stdout and sys.stdout.isatty())
     show(places, colour=wanted and "NO_COLOR" not in os.environ)
     suggested = [place for place in places if place.suggestion]
     right = sum(place.suggestion == place.truth for place in places)

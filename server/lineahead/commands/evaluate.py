@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from lineahead.commands.measures import KINDS, Outcome, draw, table
-from lineahead.commands.opened import learnable, learned, open_model
+from lineahead.commands.opened import learnable, learned, named, no_code, number, open_model
 from lineahead.engine.engine import Engine
 from lineahead.engine.errors import ModelError
 from lineahead.engine.open import BUNDLED_MODEL
@@ -122,8 +122,8 @@ def _only(listed: Path | None) -> frozenset[Path] | None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
-    paths = [path.resolve() for path in options.paths]  # a place knows its own file by its whole path
     try:
+        paths = named(options.paths)  # a place knows its own file by its whole path
         only = _only(options.only)
         # Once, whatever is compared: files may change meanwhile.
         drawn = {
@@ -136,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.against:
             others = evaluate(drawn, Path(options.against), options, options.memory)
         if not outcomes:
-            print("error: expected Python files with code, found none", file=sys.stderr)
+            print(f"error: {no_code(paths)}", file=sys.stderr)
             return 2
         print(table(outcomes))
         if others is not None:
@@ -149,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.json.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
         if options.png:
             draw(outcomes, options.png)
-    except (ModelError, OSError) as error:
+    except (ModelError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
@@ -161,7 +161,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lineahead evaluate", description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
-    parser.add_argument("--places", type=int, default=100, help="of each kind in each PATH (default: %(default)s)")
+    parser.add_argument(
+        "--places", type=number(int, 1), default=100, help="of each kind in each PATH (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--typing", action="store_true", help="hide the text after the cursor's line, too")
     parser.add_argument("--only", type=Path, metavar="FILE", help="a list of files, one a line: places in these alone")
@@ -169,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER")
     against = "compare with no memory, with a lookup of the project alone, or with another model"
     parser.add_argument("--against", metavar="none|lookup|FOLDER", help=against)
-    parser.add_argument("--confidence", type=float, default=Settings().confidence, help="the setting")
+    parser.add_argument("--confidence", type=number(float, 0, 1), default=Settings().confidence, help="the setting")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every outcome here")
     parser.add_argument("--png", type=Path, metavar="FILE", help="draw reliability and trade-off here")
     return parser

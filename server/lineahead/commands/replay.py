@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lineahead.commands.opened import learnable, learned, open_model
+from lineahead.commands.opened import learnable, learned, named, no_code, number, open_model
 from lineahead.engine.engine import Engine
 from lineahead.engine.errors import ModelError
 from lineahead.engine.open import BUNDLED_MODEL
@@ -133,18 +133,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="lineahead replay", description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
-    parser.add_argument("--characters", type=int, default=3000, help="to type in all (default: %(default)s)")
-    parser.add_argument("--part", type=int, default=500, help="characters typed in one place (default: %(default)s)")
-    parser.add_argument("--pace", type=float, default=5.0, help="keys a second (default: %(default)s)")
+    parser.add_argument("--characters", type=number(int, 1), default=3000, help="to type in all (default: %(default)s)")
+    parser.add_argument(
+        "--part", type=number(int, 1), default=500, help="characters typed in one place (default: %(default)s)"
+    )
+    parser.add_argument("--pace", type=number(float, 0.01), default=5.0, help="keys a second (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, metavar="FOLDER")
-    parser.add_argument("--confidence", type=float, default=Settings().confidence, help="the setting")
+    parser.add_argument("--confidence", type=number(float, 0, 1), default=Settings().confidence, help="the setting")
     options = parser.parse_args(arguments)
-    if options.characters < 1 or options.part < 1 or options.pace <= 0:
-        parser.error("--characters and --part: expected at least 1; --pace: expected more than 0")
     try:
         engine, gate, judges = open_model(options.model)
-        paths = [path.resolve() for path in options.paths]  # a place knows its own file by its whole path
+        paths = named(options.paths)  # a place knows its own file by its whole path
         memory = learned(paths, gate, engine.vocabulary)
         typist = Typist(engine, memory, replace(Settings(), confidence=options.confidence), judges, options.pace)
         done = Typed()
@@ -155,11 +155,11 @@ def main(arguments: list[str] | None = None) -> int:
             if done.characters >= options.characters:
                 break
         print(file=sys.stderr)
-    except (ModelError, OSError) as error:
+    except (ModelError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if not done.characters:
-        print("error: expected Python files with code, found none", file=sys.stderr)
+        print(f"error: {no_code(paths)}", file=sys.stderr)
         return 2
     print(report(done))
     return 0

@@ -30,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
         if not 0 <= options.port <= 65_535:
             parser.error(f"--port: expected a number from 0 to 65535, found {options.port}")
 
+    if sys.stdin is None or sys.stdout is None:
+        parser.error("expected standard input and output, which are closed")
+
     return_what_is_free()
     # Standard output belongs to the protocol: whatever a library prints goes to standard error.
     protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -69,9 +72,10 @@ def _parser() -> argparse.ArgumentParser:
         choices=("debug", "info", "warning", "error"),
         help="from what on (default: info in a file; warning on standard error, which some editors show as errors)",
     )
-    parser.add_argument("--stdio", action="store_true", help="standard input and output (the default)")
-    parser.add_argument("--tcp", action="store_true", help="wait for a client on a TCP port")
-    parser.add_argument("--ws", action="store_true", help="wait for a client on a WebSocket")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--stdio", action="store_true", help="standard input and output (the default)")
+    way.add_argument("--tcp", action="store_true", help="wait for a client on a TCP port")
+    way.add_argument("--ws", action="store_true", help="wait for a client on a WebSocket")
     parser.add_argument(
         "--host", default="127.0.0.1", help="of --tcp and --ws: this machine's own (default: 127.0.0.1)"
     )

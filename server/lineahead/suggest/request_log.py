@@ -170,7 +170,9 @@ def ask_again(file: Path, engine: Engine, judgement: Judgement = DEFAULT) -> Ite
 
     Requests that were cancelled are left out. Raises ValueError for a line that `save` did not write.
     """
-    with file.open(encoding="utf-8") as log:
+    if not file.is_file():
+        raise ValueError(f"{file}: expected a file that the setting `log` has written, found none")
+    with file.open(encoding="utf-8", errors="replace") as log:
         for number, line in enumerate(log, start=1):
             if line.encode() in (HEADER, END):
                 continue
@@ -181,7 +183,7 @@ def ask_again(file: Path, engine: Engine, judgement: Judgement = DEFAULT) -> Ite
                 exported = dict(saved.get("exports", {}))
                 memory = SavedMemory(dict(saved["said"]), frozenset(saved["known"]), lines, exported)
                 then, reason = list(saved["texts"]), saved["reason"]
-            except (ValueError, TypeError, KeyError) as error:
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
                 raise ValueError(f"{file}:{number}: expected a saved request, found something else ({error})") from None
             if reason not in ("cancelled", "timed-out"):
                 answer = complete(place, settings, engine, memory=memory, judgement=judgement)
