@@ -243,6 +243,9 @@ def test_the_argument_is_suggested_where_nothing_else_is_sure() -> None:
         ("def f(x):\n    return x\n\n\ndef g(y):\n    return [\n        ‸\n", "x", set()),  # `for x in y` may follow
         ("def f(x):\n    return x\n\n\ndef g():\n    return x‸\n", ".y", set()),  # the person wrote it
         ("def f():\n    return json\n\n\ndef g():\n    return ‸\n", "json", set()),  # to be imported, it seems
+        ("for x in y:\n    if x:\n        ‸\n    last = x\n", "print(last)", set()),
+        ("class A:\n    for x in y:\n        ‸\n        last = x\n", "print(last)", set()),
+        ("def f(last):\n    return last\n\n\nfor x in y:\n    ‸\n", "print(last)", {"last"}),
     ],
 )
 def test_what_only_other_functions_bind_is_unknown(text: str, inserted: str, unknown: set[str]) -> None:
@@ -264,11 +267,52 @@ def test_what_only_other_functions_bind_is_unknown(text: str, inserted: str, unk
         ("def f(parser):\n    ‸\n    sub.add(1)\n    sub = 1\n", "sub.add(0)", {"sub"}),
         ("def f():\n    return sub\n\n\ndef g():\n    ‸\n    sub.add(1)\n", "sub.add(0)", set()),  # to be imported
         ("def g():\n    ‸\n\n\ndef f():\n    return sub\n", "sub.add(0)", set()),
+        ("def f(m):\n    (\n        sub,\n        ‸\n    ) = m\n    return sub + b\n", "b,", set()),
+        ("def f(m):\n    [\n        sub,\n        b‸\n    ] = m\n    return sub + b\n", ",", set()),
+        ("def f(m):\n    g(\n        ‸\n    )\n    return b\n", "b,", {"b"}),
+        ("‸\nget_ipython().magic(1)\n", "get_ipython().magic(0)", set()),
         ("from m import *\n\n\ndef f():\n    ‸\n    sub.add(1)\n", "sub.add(0)", set()),
     ],
 )
 def test_what_is_only_used_below_is_for_this_line_to_bind(text: str, inserted: str, unknown: set[str]) -> None:
     assert unknown_names(cursor(text), inserted, EverythingIsKnown()) == unknown
+
+
+A_CLASS = "class A{bases}:\n    def __init__(self):\n        self.size = 1\n\n    def f(self):\n        {line}\n{below}"
+
+
+@pytest.mark.parametrize(
+    ("line", "inserted", "unknown"),
+    [
+        ("return ‸", "self.width", {"width"}),
+        ("return self.w‸", "idth", {"width"}),
+        ("return self‸", ".width + 1", {"width"}),
+        ("x = ‸", "self.width.of(1)", {"width"}),
+        ("‸", "self.width += 1", {"width"}),
+        ("‸", "print(self.width, self.size)", {"width"}),
+        ("for x in ‸", "self.width:", {"width"}),
+        ("return ‸", "self.size", set()),
+        ("return ‸", "self.width()", set()),  # it may be written later
+        ("‸", "self.width = 1", set()),
+        ("‸", "self.width: int = 1", set()),
+        ("‸", "self.width", set()),  # to be bound
+        ("‸", "self.width, self.height = 1, 2", set()),
+        ("for ‸", "self.width in x:", set()),
+        ("with x as ‸", "self.width:", set()),
+        ("x = self.width‸", " + 1", set()),  # the person wrote it
+        ("x = self.width + ‸", "self.width", set()),
+        ("x = other.‸", "self.width", set()),
+    ],
+)
+def test_what_self_has_not_is_not_read(line: str, inserted: str, unknown: set[str]) -> None:
+    def found(bases: str = "", below: str = "") -> set[str]:
+        place = cursor(A_CLASS.format(line=line, bases=bases, below=below))
+        return unknown_names(place, inserted, EverythingIsKnown())
+
+    assert found() == found("(object)") == unknown
+    assert not found("(B)")
+    assert not found(below="\n    def __getattr__(self, name):\n        return 1\n")
+    assert not found(below="\n    width = height = 1\n")
 
 
 def test_self_in_a_header_of_several_lines_is_known_where_the_project_has_it() -> None:

@@ -67,6 +67,15 @@ def test_no_function_is_begun_again_inside_itself(text: str, inserted: str, repe
             False,
         ),
         ("class A:\n    ‸\n\n    @overload\n    def tidy(self):\n        pass\n", "def tidy(self, x):", False),
+        ("class A:\n    ‸\n\n    @x.setter\n    def x(self, to):\n        pass\n", "def x(self):", False),
+        ("class A:\n    @property\n    def x(self):\n        pass\n\n    @property\n    ‸\n", "def x(self):", True),
+        ("class A:\n    @property\n    def x(self):\n        pass\n\n    ‸\n", "def x(self):", True),
+        ("@overload\n@final\ndef tidy(x: int): ...\n‸\n", "def tidy(x):", False),
+        ("@typing.overload\ndef tidy(x: int): ...\n@cache\n‸\n", "def tidy(x):", False),
+        ("@fixture\ndef cat():\n    pass\n\n\n@fixture\n‸\n", "def cat():", True),
+        ("@fixture\ndef cat():\n    pass\n\n\n@fixture\n‸\n", "def cats():", False),
+        ("@fixture\n‸\n\n\n@fixture\ndef cat():\n    pass\n", "def cat():", True),
+        ("@cat.register\n‸\n\n\ndef cat(x):\n    pass\n", "def cat():", False),
         ("def _(x):\n    pass\n\n\n‸\n", "def _(y):", False),
         ("def tidy():\n    pass\n\n\n‸\n", "def tidy_up():", False),
         ("def tidy():\n    pass\n\n\n‸\n", "tidy()", False),
@@ -118,6 +127,9 @@ def test_nothing_is_imported_twice(text: str, inserted: str, repeats: bool) -> N
         ("x = 1\ny = ‸", "await f()", False),  # as in a notebook
         ("    x = 1\n    ‸", "return x", False),  # of a text that is a part of another one
         ("x = 1\nreturn ‸", "x", False),  # the person wrote it
+        ("def f():\n    return ‸", "(x async for x in y)", False),
+        ("x = lambda: (\n    ‸", "yield 1)", False),
+        ("x = (\n    ‸", "yield 1)", True),
     ],
 )
 def test_what_is_said_in_functions_only(text: str, inserted: str, refused: bool) -> None:
@@ -144,6 +156,8 @@ def test_what_is_said_in_functions_only(text: str, inserted: str, refused: bool)
         ("if x := f(a=1, ‸", "a=2):", True),
         ("f(a=1)\nf(‸", "a=1, b=2)", False),
         ("x = {'a': 1, ‸", "'a': 2}", False),
+        ("f(a=1, a=2, ‸", "b=3)", False),  # the person wrote it
+        ("f(a=1, a=2,\n  ‸", "b=3)", False),
     ],
 )
 def test_no_keyword_and_no_parameter_is_given_twice(text: str, inserted: str, refused: bool) -> None:

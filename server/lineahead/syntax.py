@@ -33,7 +33,8 @@ QUOTE_END = {
 OPENING = {")": "(", "]": "[", "}": "{"}
 INDENTATION = re.compile(r"[ \t\f]*+")
 BEGINS_BLOCK = re.compile(
-    r"^[ \t]*(?:async[ \t]+)?(?:(?P<def>def)|class|for|while|if|elif|else|with|try|except|finally|match|case)\b",
+    r"^[ \t]*(?:async[ \t]+)?"
+    r"(?:(?P<def>def)|(?P<class>class)|for|while|if|elif|else|with|try|except|finally|match|case)\b",
     re.MULTILINE,
 )
 CONTINUES = re.compile(r"(?:elif|else|except|finally)\b")  # a statement that began above
@@ -241,13 +242,22 @@ def statement_before(text: str, line_start: int, line: str) -> str | None:
 
 def functions(text: str, line_start: int, line: str) -> list[str]:
     """The functions that a line stands in, their headers and more, without decorators; the outermost one first."""
+    return _around(text, line_start, line, "def")
+
+
+def classes(text: str, line_start: int, line: str) -> list[str]:
+    """The classes that a line stands in, as `functions` has those."""
+    return _around(text, line_start, line, "class")
+
+
+def _around(text: str, line_start: int, line: str, kind: str) -> list[str]:
     state, column = state_at(text, line_start), indentation(line)
     blocks = [block for block in state.blocks if state.header or state.inside_statement or block.column <= column]
     statements = (
         text[block.start : block.start + MOST_OF_A_LINE] for block in (blocks if state.header else blocks[:-1])
     )
     found = (BEGINS_BLOCK.search(statement) for statement in statements)
-    return [begins.string[begins.start() :].lstrip() for begins in found if begins and begins["def"]]
+    return [begins.string[begins.start() :].lstrip() for begins in found if begins and begins[kind]]
 
 
 def _header(text: str, block: Block, inner: Block) -> str:

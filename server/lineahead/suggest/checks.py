@@ -24,7 +24,7 @@ from lineahead.syntax import (
 
 # What only an interpreter newer than the oldest that is supported may know: 3.12 and 3.14.
 NEWER = re.compile(r"^\s*(?:type|except)\b|\b(?:def|class)\s+\w+\s*\[|\b[rR]?[fFtT][rR]?[\"']")
-IN_A_FUNCTION = re.compile(r"\b(?:await|async\s+(?:for|with)|return|yield)\b")
+IN_A_FUNCTION = re.compile(r"\b(?:await|return|yield)\b|^\s*async\s+(?:for|with)\b")
 OWN_FUNCTION = re.compile(r"\b(?:def|lambda)\b")  # of a line
 NAMED = re.compile(r"=|\b(?:def|lambda)\b")
 LONE_CLOSER = re.compile(r"\s*[)\]}]\s*")
@@ -91,6 +91,9 @@ def is_outside_its_function(place: Place, inserted: str) -> bool:
     if around:
         return not around[-1].startswith("async") and bool(words & {"await", "async"})
     state = state_at(place.text, place.line_start)
+    start = state.blocks[-1].start if state.inside_statement and state.blocks else place.line_start
+    if OWN_FUNCTION.search(place.text, start, place.line_start):
+        return False
     # Where everything is indented the text may be a part of another one.
     return bool(words & {"return", "yield"}) and not state.lost and bool(state.blocks) and not state.blocks[0].column
 
@@ -106,10 +109,16 @@ def names_twice(place: Place, inserted: str) -> bool:
     above = statement_before(place.text, place.line_start, line) if len(line) <= MOST_OF_A_LINE else None
     if above is None or not NAMED.search(above + line):
         return False
+    typed = place.line_before.removesuffix(place.word_before)
+    return bool(_twice(place, above, line) - _twice(place, above, typed))
+
+
+def _twice(place: Place, above: str, line: str) -> set[str]:
+    """The names that a statement up to some end of its last line gives twice."""
     closing = closers(place, line)
     endings = (value + closing + more for value in ("", "=0") for more in ("", ": pass", " pass"))
     parsed = next(filter(None, (tree(above + line + end) for end in endings)), None)
-    return parsed is not None and any(len(set(names)) < len(names) for names in _named(parsed))
+    return {name for names in _named(parsed) for name in names if names.count(name) > 1} if parsed else set()
 
 
 def _named(parsed: ast.AST) -> Iterator[list[str]]:

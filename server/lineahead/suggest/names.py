@@ -15,6 +15,7 @@ from lineahead.syntax import (
     COMMENT_OR_STRING,
     MOST_OF_A_LINE,
     OPENING,
+    classes,
     functions,
     indentation,
     state_at,
@@ -30,10 +31,18 @@ AT_THE_LEFT = re.compile(r"^(?:(?:async\s++)?(?:def|class)\s++\w++|[^\s#)\]}].*$
 MOST_OF_A_HEADER = 200  # characters
 MOST_SEARCHED = 200_000  # characters before and after the cursor
 OF_A_METHOD = frozenset({"self", "cls"})  # they stand in any file, and mean something in some places only
+OF_SELF = re.compile(r"(?<![\w.])self\.(\w++)(?!\s*+(?:\(|=(?!=)))")  # neither called nor bound
+BINDS_NEXT = re.compile(r"\b(?:as|for)\s++\Z")
+MAY_BE_BOUND = re.compile(r"\s*+self\.\w++\s*+(?:\Z|[:,])")  # at a line's start
+WITHOUT_BASES = re.compile(r"class\s++\w++\s*+(?:\(\s*+(?:object\s*+)?\)\s*+)?:")
+CLOSES = re.compile(r"^[ \t]*+[)\]}].*$", re.MULTILINE)  # and goes on: `) = 1, 2`
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+OPEN_ENDED = re.compile(r"\b(?:__getattr\w*__|setattr|__dict__|__slots__)\b")  # attributes may come from anywhere
 WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
 F_STRING = re.compile(r"(?<![^\W_])(?:f|rf|fr)\Z", re.IGNORECASE)  # before its quotes
 FIELD = re.compile(r"\{([^{}]*)\}")
-KNOWN = frozenset(dir(builtins)) | frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
+NOTEBOOK = frozenset({"get_ipython", "display"})  # which IPython defines
+KNOWN = NOTEBOOK | frozenset(dir(builtins)) | frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
 
 
 def unknown_names(place: Place, inserted: str, memory: Memory = NO_MEMORY) -> set[str]:
@@ -52,6 +61,8 @@ def unknown_names(place: Place, inserted: str, memory: Memory = NO_MEMORY) -> se
     elsewhere = " ".join((place.context, place.before, place.line_after, place.after))
     if astray := {word for word in words & OF_A_METHOD if not is_bound(place, typed + line, word)}:
         return {word for word in astray if not memory.knows(word)}
+    if astray := _missing_attributes(place, inserted, elsewhere):
+        return astray
     unseen = {word for word in words if not _stands(word, elsewhere)}
     awaits = _to_be_bound(place, words - unseen)
     here = unseen & set(re.findall(r"\w+", typed))
@@ -67,14 +78,37 @@ def unknown_names(place: Place, inserted: str, memory: Memory = NO_MEMORY) -> se
         return set()
     closing = closers(place, line)
     whole = f"{place.line_after}\n{place.lines_below(indentation(line))}"
+    closes = CLOSES.search(place.after, 0, MOST_OF_A_LINE) if closing else None
+    closed = place.line_after + (place.after[: closes.end()] if closes else "")
     block = "\n" + " " * indentation(line) + ("def _(): pass" if line.lstrip().startswith("@") else " case _: pass")
-    for end in (whole, place.line_after, " pass", "", block, *(closing + more for more in ("", ": pass", " pass"))):
+    alone = (closing + more for more in ("", ": pass", " pass"))
+    for end in (whole, closed, place.line_after, " pass", "", block, *alone):
         code = above + line + end
         if parses(code):
             undefined = (unseen | awaits) & _undefined(code)
             new = {name for name in undefined - here if name in awaits or not memory.knows(name)}
             return new | (undefined & _bound(code) if undefined else set())
     return set()
+
+
+def _missing_attributes(place: Place, inserted: str, elsewhere: str) -> set[str]:
+    """Attributes of `self` that a suggestion reads and that stand nowhere else in the text, if no base may have them.
+
+    Methods aside, which are often called before they are written.
+    """
+    line = place.line_before + inserted
+    typed = len(place.line_before) - len(place.word_before)
+    found = [each for each in OF_SELF.finditer(line) if each.end() > len(place.line_before)] if "self." in line else []
+    read = {
+        each[1]
+        for each in found
+        if not BINDS_NEXT.search(line[: each.start()])
+        and not _stands(each[1], f"{elsewhere} {line[: min(typed, each.start())]}")
+    }
+    if not read or MAY_BE_BOUND.match(line) or len(line) > MOST_OF_A_LINE:
+        return set()
+    around = classes(place.text, place.line_start, line)
+    return read if around and WITHOUT_BASES.match(around[-1]) and not OPEN_ENDED.search(place.text) else set()
 
 
 def _to_be_bound(place: Place, words: set[str]) -> set[str]:
@@ -106,7 +140,10 @@ def locals_of_others(place: Place, inserted: str, words: set[str]) -> set[str]:
     for end in (place.line_after, closing, f"{closing}: pass", " pass"):
         code = f"{before}{line}{end}{place.after}"
         if parses(code):
-            return hidden & _undefined(code, range(number, number + inserted.count("\n") + 1)) & _bound(code)
+            # What a loop binds behind its use is bound in its second round.
+            elsewhere = _bound(code, (*FUNCTIONS, ast.ClassDef) if around else FUNCTIONS)
+            undefined = _undefined(code, range(number, number + inserted.count("\n") + 1))
+            return (hidden & undefined & _bound(code)) - elsewhere
     return set()
 
 
@@ -196,17 +233,20 @@ def _undefined(code: str, lines: range | None = None) -> set[str]:
     }
 
 
-def _bound(code: str) -> set[str]:
-    """The names that are bound anywhere, whatever their scopes."""
+def _bound(code: str, outside: tuple[type[ast.AST], ...] = ()) -> set[str]:
+    """The names that are bound anywhere, whatever their scopes, but for what is inside some kinds of nodes."""
     parsed = tree(code)
-    return set() if parsed is None else _uses_and_bindings(parsed)[1]
+    return set() if parsed is None else _uses_and_bindings(parsed, outside)[1]
 
 
-def _uses_and_bindings(parsed: ast.AST) -> tuple[set[str], set[str]]:
+def _uses_and_bindings(parsed: ast.AST, outside: tuple[type[ast.AST], ...] = ()) -> tuple[set[str], set[str]]:
     """The names that are used, and those that are bound."""
     used: set[str] = set()
     bound: set[str | None] = set()
-    for node in ast.walk(parsed):
+    nodes = [parsed]
+    while nodes:
+        node = nodes.pop()
+        nodes += () if isinstance(node, outside) else ast.iter_child_nodes(node)
         match node:
             case ast.Name(id=name, ctx=ast.Load()):
                 used.add(name)

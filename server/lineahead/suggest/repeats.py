@@ -1,7 +1,8 @@
 """What a suggestion must not say again: pure functions over a place and the text that would be inserted there."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from lineahead.place import Place
 from lineahead.syntax import MOST_OF_A_LINE, functions, indentation
@@ -9,6 +10,7 @@ from lineahead.syntax import MOST_OF_A_LINE, functions, indentation
 DEFINITION = re.compile(r"\s*(?:async\s+)?(?:def|class)\s+(?P<name>\w+)")
 IMPORT = re.compile(r"(?:from\s++[\w.]++\s++)?+import\s++(?P<names>[^#]*+)")
 IMPORTED = re.compile(r"(?<![\w.])(?P<name>[\w.]++)(?=\s*+(?:,|\)|\Z))")  # behind `as`, where that stands
+OVERLOAD = re.compile(r"@(?:\w+\.)*overload\b")
 MOST_SEARCHED = 200_000  # characters before and after the cursor
 
 
@@ -32,7 +34,7 @@ def repeats_neighbours(place: Place, line: str) -> bool:
 def repeats_definition(place: Place, line: str) -> bool:
     """Whether a suggestion defines what its block defines elsewhere, or a function what it stands in.
 
-    Decorated definitions aside, which are told apart by their decorators.
+    Overloads aside, and what adds to a name, such as a property's setter.
     """
     whole = place.line_before + line
     defined = DEFINITION.match(whole)
@@ -42,7 +44,7 @@ def repeats_definition(place: Place, line: str) -> bool:
     if defined["name"] in {header["name"] for header in around if header}:
         return True
     above = place.before[-MOST_SEARCHED:].splitlines()
-    if above and above[-1].lstrip().startswith("@"):
+    if _adds_to(defined["name"], above[::-1]):
         return False
     column = indentation(whole)
     below = place.after[:MOST_SEARCHED].splitlines()
@@ -50,7 +52,7 @@ def repeats_definition(place: Place, line: str) -> bool:
 
 
 def _defined(lines: Sequence[str], column: int, before: int) -> set[str]:
-    """The names that a block defines without decorators, in lines that lead away from the cursor, up to its end.
+    """The names that a block defines for good, in lines that lead away from the cursor, up to its end.
 
     `before` is how much further in `lines` the one before a line stands.
     """
@@ -61,10 +63,16 @@ def _defined(lines: Sequence[str], column: int, before: int) -> set[str]:
         if (found := indentation(line)) < column:
             break
         if found == column and (definition := DEFINITION.match(line)):
-            neighbour = number + before
-            decorated = 0 <= neighbour < len(lines) and lines[neighbour].lstrip().startswith("@")
-            names |= set() if decorated else {definition["name"]}
+            others = range(number + before, len(lines) if before > 0 else -1, before)
+            above = (lines[other] for other in others)
+            names |= set() if _adds_to(definition["name"], above) else {definition["name"]}
     return names
+
+
+def _adds_to(name: str, above: Iterable[str]) -> bool:
+    """Whether a definition of a name is one of several, by the decorators on the lines above it, the nearest first."""
+    decorators = (line.strip() for line in takewhile(lambda line: line.lstrip().startswith("@"), above))
+    return any(OVERLOAD.match(decorator) or decorator.startswith(f"@{name}.") for decorator in decorators)
 
 
 def repeats_import(place: Place, line: str) -> bool:
