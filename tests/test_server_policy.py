@@ -16,7 +16,7 @@ from lineahead.place import Place
 from lineahead.settings import Settings
 from lineahead.suggest.candidates import MAX_BYTES
 from lineahead.suggest.ends import HALF
-from lineahead.suggest.fitting import before_closers, closed_part
+from lineahead.suggest.fitting import before_closers, closed_part, fitting
 from lineahead.suggest.policy import Suggestion, complete
 
 KNOWN_NAMES = "total = items = a = b = c = d = x = y = z = f = g = h = one = two = yes = value = path = item\n"
@@ -161,6 +161,27 @@ def test_an_engine_that_cannot_spell_the_prefix_is_not_shown() -> None:
 )
 def test_brackets_and_quotes_that_stay_open_are_not_suggested(before: str, line: str, shown: str) -> None:
     assert closed_part(before, line) == shown
+
+
+@pytest.mark.parametrize(
+    ("line", "writes", "shown"),
+    [
+        ("body text n", 'ot null")', "ot null"),
+        ("body text n", 'ot null"', "ot null"),
+        ("body text n", 'ot "null"', 'ot "null"'),
+        ('body "text n', 'ot null"', 'ot null"'),
+        ("body text n", 'ot null."""', 'ot null."""'),
+        ("body text n", 'ot null. """ + "a"', 'ot null. """ + "a"'),
+        ("body text n", "ot one's own", "ot one's own"),
+        ("body text n", 'ot 5" wide', 'ot 5" wide'),
+    ],
+)
+def test_a_quote_in_a_text_of_several_lines_that_closes_nothing_is_not_suggested(
+    line: str, writes: str, shown: str
+) -> None:
+    above = 'x = """A table.\n\n'
+    place = Place(above + line, len(above + line))
+    assert fitting(place, writes, True)[0] == shown
 
 
 @pytest.mark.parametrize(

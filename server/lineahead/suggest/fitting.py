@@ -10,6 +10,7 @@ from lineahead.suggest.silence import CLOSERS
 from lineahead.syntax import MOST_OF_A_LINE, OPENING, indentation, state_at
 
 QUOTES = "\"'"
+CLOSING = " )]},:;."
 QUOTE = re.compile(r"\"{3}|'{3}|[\"']")
 STRING_PREFIX = re.compile(r"\b[rbfuRBFU]{1,2}\Z")
 RUNAWAY = re.compile(r"([^\W\d_].{2,40}?|\W\w.{2,40}?)\1\1")  # a small model that says the same thing for ever
@@ -34,6 +35,8 @@ def fitting(place: Place, text: str, ended: bool) -> tuple[str, bool]:
     part = before_closers(first, rest)
     if not CLOSERS.issuperset(rest[:MOST_OF_REST]) and rest in part:  # code follows, and was asked for all the same
         part = part[: part.index(rest)]
+    if len(_open_text(place)) == 3:
+        part = before_lone_quote(place.line_before, part)
     part = part.rstrip()
     if not (line_ended and not rest and may_stay_open(place, part)):
         closed = closed_part(place.line_before, part, _open_text(place)).rstrip()
@@ -95,6 +98,21 @@ def before_closers(line: str, rest: str) -> str:
         elif opened and OPENING.get(character) == opened[-1]:
             opened.pop()
     return line
+
+
+def before_lone_quote(before: str, line: str) -> str:
+    """The part of a suggested line of a text of several lines before a quote at its end that closes nothing there.
+
+    `before` is the line's text left of the suggestion. Of 6,354 such lines 12 have an odd number of quotes.
+
+    >>> before_lone_quote("key, body text n", 'ot null")')
+    'ot null'
+    """
+    text = before + line
+    last = text.rfind('"')
+    if '"""' in text or text.count('"') % 2 == 0 or last < len(before) or text[last + 1 :].strip(CLOSING):
+        return line
+    return line[: last - len(before)]
 
 
 def closed_part(before: str, line: str, quote: str = "") -> str:
