@@ -104,3 +104,18 @@ def test_pictures_fetch_nothing() -> None:
     assert pictures.stdout
     for name in pictures.stdout.split():
         assert not re.search(r"url\(.?https?:|href=.https?:", (ROOT / name).read_text(encoding="utf-8")), name
+
+
+def test_the_server_s_table_names_each_module_where_it_is() -> None:
+    package = ROOT / "server" / "lineahead"
+    folder, named = package, set()
+    for row in re.findall(r"^\| (.+?) \|", (ROOT / "server" / "README.md").read_text(encoding="utf-8"), re.MULTILINE):
+        if begins := re.fullmatch(r"\*\*`(\w+)/`\*\*", row):
+            folder = package / begins[1]
+        for name in re.findall(r"`(\w+\.py)`", row):
+            found = [path for path in (folder / name, package / name) if path.exists()]
+            assert found, f"{folder.name}/{name}"
+            named.add(found[0])
+    modules = {path for path in package.rglob("*.py") if not path.name.startswith("__")}
+    of_their_own = {"commands", "samples"}  # a command a module, which the table names without its ending
+    assert {path for path in modules if path.parent.name not in of_their_own} == named - {package / "__main__.py"}
