@@ -11,8 +11,9 @@ from lineahead.memory.modules import MOST_CHARACTERS, defined, exports
 from lineahead.place import Place
 from lineahead.reasons import Reason
 from lineahead.settings import Settings
+from lineahead.suggest.guesses import ONLY_MODULE
 from lineahead.suggest.imports import only_module
-from lineahead.suggest.policy import ONLY_MODULE, complete
+from lineahead.suggest.policy import complete
 
 PROJECT = {
     "/p/quantiles.py": "import os\nfrom math import floor as down\n\n"

@@ -13,8 +13,9 @@ from lineahead.reasons import Reason
 from lineahead.settings import Settings
 from lineahead.suggest import names
 from lineahead.suggest.checks import objection
-from lineahead.suggest.names import looped_over, unknown_names
-from lineahead.suggest.policy import LOOPED_OVER, complete
+from lineahead.suggest.guesses import LOOPED_OVER, looped_over
+from lineahead.suggest.names import unknown_names
+from lineahead.suggest.policy import complete
 
 BRANCHES = "if x:\n    y = 1\n" + "elif x:\n    y = 1\n" * 700
 SUM = "y = (x +\n" + "    1 +\n" * 700 + "    "

@@ -23,10 +23,7 @@ from lineahead.syntax import (
 )
 
 PARAMETERS = re.compile(r"def\s+\w+[^(]{0,200}\((?:[^()]|\([^()]*\))*")
-LOOP = re.compile(r"\s*(?:async\s+)?for\s+(?P<one>\w+)(?P<rest>|\s+\w*|\s+in\s+\w*)\Z")
 OVER_ITSELF = re.compile(r"\bfor\s++(?P<one>\w++)\s++in\s++(?P=one)(?![\w.(\[])")  # as 2 of 18,000 loops are
-# An end, and what it becomes. `tre` is no `trees` yet.
-PLURALS = (("", "s"), ("y", "ies"), *((end, f"{end}es") for end in ("s", "x", "z", "ch", "sh", "o")))
 AT_THE_LEFT = re.compile(r"^(?:(?:async\s++)?(?:def|class)\s++\w++|[^\s#)\]}].*$)", re.MULTILINE)
 MOST_OF_A_HEADER = 200  # characters
 MOST_SEARCHED = 200_000  # characters before and after the cursor
@@ -181,23 +178,6 @@ def is_bound(place: Place, line: str, name: str) -> bool:
     return any(found and re.search(rf"\b{name}\b", found[0]) for found in arguments) or bool(
         re.search(bound, f"{near}\n{line}")
     )
-
-
-def looped_over(place: Place) -> str | None:
-    """What a loop lacks of the argument that its variable is one of: ` in trees` behind `for tree`.
-
-    None where the function around it has no such argument, or where something else is typed.
-    """
-    loop = LOOP.match(place.line_before) if len(place.line_before) <= MOST_OF_A_LINE else None
-    if loop is None or not place.is_code:
-        return None
-    header = PARAMETERS.search("".join(functions(place.text, place.line_start, place.line_before)[-1:]))
-    one = loop["one"]
-    many = {one.removesuffix(end) + becomes for end, becomes in PLURALS if one.endswith(end)}
-    arguments = set(re.findall(r"\w+", header[0])) - OF_A_METHOD if header else set()
-    wholes = (f" in {name}" for name in sorted(many & arguments))
-    typed = loop["rest"]
-    return next((whole[len(typed) :] for whole in wholes if whole.startswith(typed) and whole != typed), None)
 
 
 @cache

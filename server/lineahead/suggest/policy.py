@@ -16,10 +16,10 @@ from lineahead.suggest.awaited import Awaited, awaited
 from lineahead.suggest.candidates import MAX_TOKENS, Candidate, Writer
 from lineahead.suggest.checks import objection
 from lineahead.suggest.ends import End, ends
+from lineahead.suggest.guesses import guess
 from lineahead.suggest.harm import harm, up_to_secret
-from lineahead.suggest.imports import only_import, only_module
+from lineahead.suggest.imports import only_import
 from lineahead.suggest.judgement import DEFAULT, Evidence, Judgement
-from lineahead.suggest.names import looped_over
 from lineahead.suggest.prompt import HEALED_BYTES
 from lineahead.suggest.silence import at_block_end, in_empty_block, silence
 
@@ -29,9 +29,6 @@ READING = 6  # characters: what it takes to read a suggestion, for who minds tha
 TELLING_TOKENS, TELLING_SHARE = 3, 0.5  # behind which, and of the times that, a line stood there before
 REPEATED_TOKENS, REPEATED_SHARE = 12, 0.9  # from which on several lines may be the same again
 IMPORT_ENDS = 0.63  # of the times, behind a name that is imported from the project
-# Of the times, by whether `in` is typed: the argument `trees` goes on from `for tree in` where nothing else is sure.
-LOOPED_OVER = {True: 0.76, False: 0.61}
-ONLY_MODULE = 0.98  # of the times, where the one module of the project goes on from what is typed, and nothing is sure
 LEAST_OF_A_WORD = 4  # characters: who has less to go of a name types it
 ONE_WORD = re.compile(r"\W*\w*")
 # The model takes several blanks for the gap before a column of `=`, and `x =  ` would go on with another one.
@@ -84,7 +81,7 @@ def complete(
     if stop():
         return Answer(reason=Reason.CANCELLED)
     answer = _best_end(place, candidates, found.evidence, judgement, memory, settings.confidence)
-    return answer if answer.suggestions else _named(place, memory, settings.confidence) or answer
+    return answer if answer.suggestions else _guessed(place, memory, settings.confidence) or answer
 
 
 @dataclass(frozen=True)
@@ -163,13 +160,12 @@ def _best_end(
     return Answer(reason=refused or Reason.BLANK)
 
 
-def _named(place: Place, memory: Memory, threshold: float) -> Answer | None:
-    """What names alone tell: the argument that a loop runs over, the module to import; None for nothing to show."""
-    text, probability = looped_over(place), LOOPED_OVER[" in " in place.line_before]
-    if text is None:
-        text, probability = only_module(place, memory), ONLY_MODULE
-    if text is None:
+def _guessed(place: Place, memory: Memory, threshold: float) -> Answer | None:
+    """What names alone tell, where nothing else is shown; None for nothing to show."""
+    guessed = guess(place, memory)
+    if guessed is None:
         return None
+    text, probability = guessed
     end = End(text, math.log(probability), whole=False, log_end=0.0, complete=False)
     if gain(end, probability, threshold) <= 0 or refusal(place, end, Candidate(text.encode()), memory):
         return None
