@@ -245,6 +245,8 @@ def test_the_argument_is_suggested_where_nothing_else_is_sure() -> None:
         ("def f(x):\n    return x\n\n\ndef g():\n    return x‸\n", ".y", set()),  # the person wrote it
         ("def f():\n    return json\n\n\ndef g():\n    return ‸\n", "json", set()),  # to be imported, it seems
         ("for x in y:\n    if x:\n        ‸\n    last = x\n", "print(last)", set()),
+        ("def f(last):\n    return last\n\n\ndef g():\n    ‸\n", "last", set()),  # to be bound
+        ("def f(last):\n    return last\n\n\ndef g():\n    ‸\n", "last.x", {"last"}),
         ("class A:\n    for x in y:\n        ‸\n        last = x\n", "print(last)", set()),
         ("def f(last):\n    return last\n\n\nfor x in y:\n    ‸\n", "print(last)", {"last"}),
     ],
@@ -298,6 +300,7 @@ A_CLASS = "class A{bases}:\n    def __init__(self):\n        self.size = 1\n\n  
         ("‸", "self.width: int = 1", set()),
         ("‸", "self.width", set()),  # to be bound
         ("‸", "self.width, self.height = 1, 2", set()),
+        ("‸", "(self.width, self.height) = 1, 2", set()),
         ("for ‸", "self.width in x:", set()),
         ("with x as ‸", "self.width:", set()),
         ("x = self.width‸", " + 1", set()),  # the person wrote it
@@ -312,6 +315,8 @@ def test_what_self_has_not_is_not_read(line: str, inserted: str, unknown: set[st
 
     assert found() == found("(object)") == unknown
     assert not found("(B)")
+    mixed_in = A_CLASS.format(line=line, bases="", below="").replace("__init__", "g")
+    assert not unknown_names(cursor(mixed_in), inserted, EverythingIsKnown())
     assert not found(below="\n    def __getattr__(self, name):\n        return 1\n")
     assert not found(below="\n    width = height = 1\n")
 

@@ -30,7 +30,8 @@ MOST_SEARCHED = 200_000  # characters before and after the cursor
 OF_A_METHOD = frozenset({"self", "cls"})  # they stand in any file, and mean something in some places only
 OF_SELF = re.compile(r"(?<![\w.])self\.(\w++)(?!\s*+(?:\(|=(?!=)))")  # neither called nor bound
 BINDS_NEXT = re.compile(r"\b(?:as|for)\s++\Z")
-MAY_BE_BOUND = re.compile(r"\s*+self\.\w++\s*+(?:\Z|[:,])")  # at a line's start
+MAY_BE_BOUND = re.compile(r"\s*+(?:[(\[]\s*+)?self\.\w++\s*+(?:\Z|[:,])")  # at a line's start
+LONE = re.compile(r"\s*+(\w++)\s*+\Z")
 WITHOUT_BASES = re.compile(r"class\s++\w++\s*+(?:\(\s*+(?:object\s*+)?\)\s*+)?:")
 CLOSES = re.compile(r"^[ \t]*+[)\]}].*$", re.MULTILINE)  # and goes on: `) = 1, 2`
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -91,7 +92,8 @@ def unknown_names(place: Place, inserted: str, memory: Memory = NO_MEMORY) -> se
 def _missing_attributes(place: Place, inserted: str, elsewhere: str) -> set[str]:
     """Attributes of `self` that a suggestion reads and that stand nowhere else in the text, if no base may have them.
 
-    Methods aside, which are often called before they are written.
+    Methods aside, which are often called before they are written, and classes that are not made by an `__init__` above,
+    which may be parts of others.
     """
     line = place.line_before + inserted
     typed = len(place.line_before) - len(place.word_before)
@@ -105,7 +107,9 @@ def _missing_attributes(place: Place, inserted: str, elsewhere: str) -> set[str]
     if not read or MAY_BE_BOUND.match(line) or len(line) > MOST_OF_A_LINE:
         return set()
     around = classes(place.text, place.line_start, line)
-    return read if around and WITHOUT_BASES.match(around[-1]) and not OPEN_ENDED.search(place.text) else set()
+    if not around or not WITHOUT_BASES.match(around[-1]) or OPEN_ENDED.search(place.text):
+        return set()
+    return read if "def __init__" in _since(place, around[-1]) else set()
 
 
 def _to_be_bound(place: Place, words: set[str]) -> set[str]:
@@ -120,6 +124,8 @@ def _to_be_bound(place: Place, words: set[str]) -> set[str]:
 
 def locals_of_others(place: Place, inserted: str, words: set[str]) -> set[str]:
     """Those of some words of a suggestion that only functions bind which it does not stand in."""
+    lone = LONE.match(place.line_before + inserted)  # it may be bound next
+    words = {word for word in words if not word.isupper() and not (lone and word == lone[1])}  # constants are no locals
     if not words or len(place.context) + len(place.text) > MOST_CHECKED:
         return set()
     if state_at(place.text, place.line_start).inside_statement:  # where `for` may yet bind a name, behind it
@@ -142,6 +148,12 @@ def locals_of_others(place: Place, inserted: str, words: set[str]) -> set[str]:
             undefined = _undefined(code, range(number, number + inserted.count("\n") + 1))
             return (hidden & undefined & _bound(code)) - elsewhere
     return set()
+
+
+def _since(place: Place, statement: str) -> str:
+    """The lines from where a statement begins that the cursor stands in, up to the cursor's."""
+    header = statement[:MOST_OF_A_HEADER]
+    return place.text[place.text.rfind(header, 0, place.line_start + len(header)) : place.line_start]
 
 
 def _stands(word: str, text: str) -> bool:
