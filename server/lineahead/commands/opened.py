@@ -93,6 +93,6 @@ def source(file: Path, most_bytes: int) -> str:
 def _source(file: Path) -> str:
     """A file's text, as the memory reads it; "" where it reads none."""
     try:
-        return format.read_source(file, MOST_BYTES)
+        return source(file, MOST_BYTES)
     except (OSError, ValueError):
         return ""

@@ -115,10 +115,8 @@ def _missing_attributes(place: Place, inserted: str, elsewhere: str) -> set[str]
 def _to_be_bound(place: Place, words: set[str]) -> set[str]:
     """Those of some words that only lines below use, of the same function if it is one, and that nothing binds."""
     waited = words & set(awaited(place).undefined) if words else set()
-    above, below = (
-        f"{place.context}{place.before}",
-        place.lines_below(1) if place.line_before[:1].isspace() else place.after,
-    )
+    above = f"{place.context}{place.before}"
+    below = place.lines_below(1) if place.line_before[:1].isspace() else place.after
     return {word for word in waited if _stands(word, below) and not _stands(word, above)}
 
 
