@@ -1,13 +1,11 @@
 """What names alone tell of how a line goes on, for where the model is not sure of anything."""
 
-import builtins
-import keyword
 import re
 
 from lineahead.memory.memory import Memory
 from lineahead.place import Place
 from lineahead.suggest.imports import only_module
-from lineahead.suggest.names import OF_A_METHOD, PARAMETERS
+from lineahead.suggest.names import ALWAYS, OF_A_METHOD, PARAMETERS
 from lineahead.syntax import COMMENT_OR_STRING, MOST_OF_A_LINE, functions
 
 LOOP = re.compile(r"\s*(?:async\s+)?for\s+(?P<one>\w+)(?P<rest>|\s+\w*|\s+in\s+\w*)\Z")
@@ -20,12 +18,11 @@ ONLY_ATTRIBUTE = {True: 0.97, False: 0.82}
 ONLY_NAME = {True: 0.94, False: 0.88}
 MOST_SEARCHED = 60_000  # characters: four milliseconds
 LEAST_TYPED = 2  # letters of a name
-OF_SELF = re.compile(r"(?<![\w.])self\.\Z")
+BEHIND_SELF = re.compile(r"(?<![\w.])self\.\Z")
 ATTRIBUTE = re.compile(r"(?<![\w.])self\.(\w++)|^[ \t]++(?:async[ \t]++)?def[ \t]++(\w++)", re.MULTILINE)
 NAME = re.compile(r"(?<![\w.])[^\W\d]\w*+")
 # Where a name is a new one, or a module's.
 NEW = re.compile(r"\b(?:class|as|for|lambda)[ \t]++\Z|\A[ \t]*+(?:import|from|(?:async[ \t]++)?def)\b")
-ALWAYS = frozenset(dir(builtins)) | frozenset(keyword.kwlist)
 
 
 def guess(place: Place, memory: Memory) -> tuple[str, float] | None:
@@ -63,7 +60,7 @@ def looped_over(place: Place) -> str | None:
 
 def only_attribute(place: Place) -> str | None:
     """What the word behind `self.` lacks of the one attribute or method in the text that goes on from it."""
-    if not place.word_before or not OF_SELF.search(place.line_before.removesuffix(place.word_before)):
+    if not place.word_before or not BEHIND_SELF.search(place.line_before.removesuffix(place.word_before)):
         return None
     code = _code(place)
     return _only(place, {name for names in ATTRIBUTE.findall(code) for name in names}) if code else None

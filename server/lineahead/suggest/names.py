@@ -40,7 +40,8 @@ WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
 F_STRING = re.compile(r"(?<![^\W_])(?:f|rf|fr)\Z", re.IGNORECASE)  # before its quotes
 FIELD = re.compile(r"\{([^{}]*)\}")
 NOTEBOOK = frozenset({"get_ipython", "display"})  # which IPython defines
-KNOWN = NOTEBOOK | frozenset(dir(builtins)) | frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
+ALWAYS = frozenset(dir(builtins)) | frozenset(keyword.kwlist)
+KNOWN = ALWAYS | NOTEBOOK | frozenset(keyword.softkwlist)
 
 
 def unknown_names(place: Place, inserted: str, memory: Memory = NO_MEMORY) -> set[str]:
@@ -62,12 +63,12 @@ def unknown_names(place: Place, inserted: str, memory: Memory = NO_MEMORY) -> se
     if astray := _missing_attributes(place, inserted, elsewhere):
         return astray
     unseen = {word for word in words if not _stands(word, elsewhere)}
-    awaits = _to_be_bound(place, words - unseen)
     here = unseen & set(re.findall(r"\w+", typed))
     if "import *" in elsewhere:
         return set()
     if astray := locals_of_others(place, inserted, words - unseen - set(WORD.findall(typed))):
         return astray
+    awaits = _to_be_bound(place, words - unseen)
     if not unseen | awaits:
         return set()
     line = place.line_before + inserted
